@@ -1,0 +1,1 @@
+"""Layer: pool.  Processes that take tasks; it knows no kernel."""

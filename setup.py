@@ -1,0 +1,90 @@
+"""The extension modules, which ``pyproject.toml`` cannot describe.
+
+``fastproc/kernels/_kernels.pyx`` is compiled once per CPU level, each time under another
+module name and with other compiler flags; ``fastproc/kernels/dispatch.py`` imports the best
+one that the running CPU supports.  Everything else is compiled for the platform's baseline,
+so that it can be imported anywhere.
+"""
+
+import platform
+import sys
+
+import numpy as np
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# The levels that the x86-64 psABI defines; a compiler that targets anything else builds the
+# kernels once, for its own baseline.
+X86_64_LEVELS = {level: [f"-march=x86-64-{level}"] for level in ("v2", "v3", "v4")}
+BASELINE = {"baseline": []}
+
+# No -ffast-math: NaN, Inf and the order of additions mean what the source says.  Without
+# -ffp-contract=off the levels that have FMA would round differently from those that have not.
+# -fno-math-errno and -fno-trapping-math change no value: they say that nobody reads errno or
+# the exception flags, which lets comparisons be vectorised.
+STRICT_FLOAT = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "binding": True,
+    "embedsignature": False,
+    "autotestdict": False,
+}
+
+
+def extension(name: str, source: str, flags: list[str]) -> Extension:
+    """Describe one extension module compiled with `flags`."""
+    return Extension(
+        name,
+        [source],
+        include_dirs=[np.get_include(), "fastproc/shm"],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_25_API_VERSION")],
+        extra_compile_args=flags,
+    )
+
+
+def cython_modules(names: list[str], flags: list[str]) -> list[Extension]:
+    """Cythonize modules whose source stands where their name says."""
+    extensions = [extension(name, name.replace(".", "/") + ".pyx", flags) for name in names]
+    return cythonize(extensions, build_dir="build/cython", compiler_directives=DIRECTIVES)
+
+
+def kernel_modules(levels: dict[str, list[str]], flags: list[str]) -> list[Extension]:
+    """Cythonize the kernels once per level, each in a build folder of its own."""
+    modules = []
+    for level, march in levels.items():
+        module = extension(
+            f"fastproc.kernels._kernels_{level}", "fastproc/kernels/_kernels.pyx", flags + march
+        )
+        modules += cythonize(
+            [module], build_dir=f"build/cython-{level}", compiler_directives=DIRECTIVES
+        )
+    return modules
+
+
+if sys.platform == "win32":
+    levels, flags = BASELINE, ["/O2", "/fp:precise"]
+else:
+    is_x86_64 = platform.machine() in ("x86_64", "AMD64")
+    levels, flags = (X86_64_LEVELS if is_x86_64 else BASELINE), STRICT_FLOAT
+
+setup(
+    ext_modules=[
+        *kernel_modules(levels, flags),
+        *cython_modules(
+            [
+                "fastproc.kernels._cpu",
+                "fastproc.shm._counters",
+                "fastproc.parallel._threads",
+                "fastproc.parallel._reduction",
+                "fastproc.parallel._elementwise",
+                "fastproc.parallel._histogram",
+            ],
+            flags,
+        ),
+    ]
+)
