@@ -1,0 +1,73 @@
+"""Layer: kernels.  The loops of the elementwise kernels: square, cube, negative, add.
+
+Integers wrap around as NumPy's do.  They are multiplied and added as unsigned ones, for which C
+defines the wrap-around.  Contracts in ``_table.pxd``.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fastproc.kernels._reduce cimport scalar
+
+
+cdef inline scalar times(scalar a, scalar b) noexcept nogil:
+    if scalar is int64_t:
+        return <int64_t>(<uint64_t>a * <uint64_t>b)
+    elif scalar is int:
+        return <int>(<uint32_t>a * <uint32_t>b)
+    else:
+        return a * b
+
+
+cdef inline scalar plus(scalar a, scalar b) noexcept nogil:
+    if scalar is int64_t:
+        return <int64_t>(<uint64_t>a + <uint64_t>b)
+    elif scalar is int:
+        return <int>(<uint32_t>a + <uint32_t>b)
+    else:
+        return a + b
+
+
+cdef inline scalar minus(scalar a) noexcept nogil:
+    if scalar is int64_t:
+        return <int64_t>(<uint64_t>0 - <uint64_t>a)
+    elif scalar is int:
+        return <int>(<uint32_t>0 - <uint32_t>a)
+    else:
+        return -a
+
+
+cdef inline void square_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = times(x[i], x[i])
+
+
+cdef inline void cube_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = times(times(x[i], x[i]), x[i])
+
+
+cdef inline void negative_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = minus(x[i])
+
+
+cdef inline void add_binary(
+    const scalar* x1, Py_ssize_t step1, const scalar* x2, Py_ssize_t step2, scalar* out,
+    Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef scalar constant
+    if step1 != 0 and step2 != 0:
+        for i in range(n):
+            out[i] = plus(x1[i], x2[i])
+    elif step1 != 0:
+        constant = x2[0]
+        for i in range(n):
+            out[i] = plus(x1[i], constant)
+    else:
+        constant = x1[0]
+        for i in range(n):
+            out[i] = plus(constant, x2[i * step2])

@@ -1,0 +1,178 @@
+"""Layer: kernels.  One CPU level's compiled kernels, filled into the table that callers read.
+
+This source is compiled once per level, each time under another module name and with other compiler
+flags (``setup.py``).  Importing a level that the CPU lacks is not safe: go through
+``fastproc.kernels.dispatch``.
+"""
+# cython: freethreading_compatible=True
+# The table is written while the module is imported and only read afterwards.
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t
+
+from fastproc.kernels._elementwise cimport add_binary, cube_unary, negative_unary, square_unary
+from fastproc.kernels._extremes cimport (
+    arg_finalize,
+    argmax_columns,
+    argmax_merge,
+    argmax_partial,
+    argmin_columns,
+    argmin_merge,
+    argmin_partial,
+    max_finalize,
+    max_partial,
+    min_finalize,
+    min_partial,
+    minmax_columns,
+    minmax_finalize,
+    minmax_merge,
+    minmax_partial,
+    nanargmax_columns,
+    nanargmax_merge,
+    nanargmax_partial,
+    nanargmin_columns,
+    nanargmin_merge,
+    nanargmin_partial,
+    nanmax_finalize,
+    nanmin_finalize,
+    nanminmax_finalize,
+)
+from fastproc.kernels._histogram cimport histogram_chunk
+from fastproc.kernels._reduce cimport (
+    mean_columns,
+    mean_finalize,
+    mean_partial,
+    nanmean_columns,
+    nanmean_partial,
+    nanstd_finalize,
+    nansum_columns,
+    nansum_partial,
+    nanvar_columns,
+    nanvar_finalize,
+    nanvar_partial,
+    scalar,
+    std_finalize,
+    sum_columns,
+    sum_finalize,
+    sum_merge,
+    sum_partial,
+    var_columns,
+    var_finalize,
+    var_merge,
+    var_partial,
+)
+from fastproc.kernels._table cimport (
+    ADD,
+    ARGMAX,
+    ARGMIN,
+    CUBE,
+    FLOAT32,
+    FLOAT64,
+    INT32,
+    INT64,
+    MAX,
+    MEAN,
+    MIN,
+    MINMAX,
+    NANARGMAX,
+    NANARGMIN,
+    NANMAX,
+    NANMEAN,
+    NANMIN,
+    NANMINMAX,
+    NANSTD,
+    NANSUM,
+    NANVAR,
+    NEGATIVE,
+    SQUARE,
+    STD,
+    SUM,
+    VAR,
+    KernelTable,
+    Reduction,
+    binary_t,
+    columns_t,
+    finalize_t,
+    histogram_t,
+    merge_t,
+    partial_t,
+    unary_t,
+)
+
+cdef KernelTable _table
+
+
+cdef void _reduction(
+    int name, int dtype, partial_t partial, columns_t columns, merge_t merge, finalize_t finalize
+) noexcept:
+    _table.reductions[name][dtype] = Reduction(partial, columns, merge, finalize)
+
+
+cdef void _fill(scalar* tag, int dtype) noexcept:
+    """Enter the kernels of one dtype.  The casts only drop the pointers' type."""
+    cdef partial_t partial
+    cdef columns_t columns
+    cdef merge_t merge
+
+    merge = <merge_t>sum_merge[scalar]
+    _reduction(SUM, dtype, <partial_t>sum_partial[scalar], <columns_t>sum_columns[scalar],
+               merge, <finalize_t>sum_finalize[scalar])
+    _reduction(NANSUM, dtype, <partial_t>nansum_partial[scalar],
+               <columns_t>nansum_columns[scalar], merge, <finalize_t>sum_finalize[scalar])
+
+    # A mean's state is a sum in double for every dtype, and merges as such.
+    merge = <merge_t>sum_merge[double]
+    _reduction(MEAN, dtype, <partial_t>mean_partial[scalar], <columns_t>mean_columns[scalar],
+               merge, <finalize_t>mean_finalize[scalar])
+    _reduction(NANMEAN, dtype, <partial_t>nanmean_partial[scalar],
+               <columns_t>nanmean_columns[scalar], merge, <finalize_t>mean_finalize[scalar])
+
+    partial = <partial_t>var_partial[scalar]
+    columns = <columns_t>var_columns[scalar]
+    merge = <merge_t>var_merge[scalar]
+    _reduction(VAR, dtype, partial, columns, merge, <finalize_t>var_finalize[scalar])
+    _reduction(STD, dtype, partial, columns, merge, <finalize_t>std_finalize[scalar])
+    partial = <partial_t>nanvar_partial[scalar]
+    columns = <columns_t>nanvar_columns[scalar]
+    _reduction(NANVAR, dtype, partial, columns, merge, <finalize_t>nanvar_finalize[scalar])
+    _reduction(NANSTD, dtype, partial, columns, merge, <finalize_t>nanstd_finalize[scalar])
+
+    columns = <columns_t>minmax_columns[scalar]
+    merge = <merge_t>minmax_merge[scalar]
+    partial = <partial_t>min_partial[scalar]
+    _reduction(MIN, dtype, partial, columns, merge, <finalize_t>min_finalize[scalar])
+    _reduction(NANMIN, dtype, partial, columns, merge, <finalize_t>nanmin_finalize[scalar])
+    partial = <partial_t>max_partial[scalar]
+    _reduction(MAX, dtype, partial, columns, merge, <finalize_t>max_finalize[scalar])
+    _reduction(NANMAX, dtype, partial, columns, merge, <finalize_t>nanmax_finalize[scalar])
+    partial = <partial_t>minmax_partial[scalar]
+    _reduction(MINMAX, dtype, partial, columns, merge, <finalize_t>minmax_finalize[scalar])
+    _reduction(NANMINMAX, dtype, partial, columns, merge, <finalize_t>nanminmax_finalize[scalar])
+
+    _reduction(ARGMIN, dtype, <partial_t>argmin_partial[scalar],
+               <columns_t>argmin_columns[scalar], <merge_t>argmin_merge[scalar],
+               <finalize_t>arg_finalize[scalar])
+    _reduction(ARGMAX, dtype, <partial_t>argmax_partial[scalar],
+               <columns_t>argmax_columns[scalar], <merge_t>argmax_merge[scalar],
+               <finalize_t>arg_finalize[scalar])
+    _reduction(NANARGMIN, dtype, <partial_t>nanargmin_partial[scalar],
+               <columns_t>nanargmin_columns[scalar], <merge_t>nanargmin_merge[scalar],
+               <finalize_t>arg_finalize[scalar])
+    _reduction(NANARGMAX, dtype, <partial_t>nanargmax_partial[scalar],
+               <columns_t>nanargmax_columns[scalar], <merge_t>nanargmax_merge[scalar],
+               <finalize_t>arg_finalize[scalar])
+
+    _table.unaries[SQUARE][dtype] = <unary_t>square_unary[scalar]
+    _table.unaries[CUBE][dtype] = <unary_t>cube_unary[scalar]
+    _table.unaries[NEGATIVE][dtype] = <unary_t>negative_unary[scalar]
+    _table.binaries[ADD][dtype] = <binary_t>add_binary[scalar]
+    _table.histograms[dtype] = <histogram_t>histogram_chunk[scalar]
+
+
+_fill(<double*>NULL, FLOAT64)
+_fill(<float*>NULL, FLOAT32)
+_fill(<int64_t*>NULL, INT64)
+_fill(<int*>NULL, INT32)
+
+#: The table, as a capsule that says what it is.
+table = PyCapsule_New(&_table, b"fastproc.kernels.table", NULL)

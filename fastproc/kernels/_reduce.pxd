@@ -1,0 +1,394 @@
+"""Layer: kernels.  The loops of the reductions: sum, mean, var, min, max, argmin, argmax.
+
+Every loop runs over LANES accumulators side by side, in an order of operations that is written
+out here and that no compiler may change (there is no -ffast-math).  So the compiler can use
+registers of any width, and the bits are the same whatever width it takes.
+
+The inline templates take what differs between their kernels as constant arguments (`skip_nan`,
+`sign`); the functions named ``<family>_partial``, ``_columns``, ``_merge`` and ``_finalize`` below
+them are what the table points to, see ``_table.pxd`` for their contract.
+"""
+
+from libc.math cimport INFINITY, NAN, sqrt
+from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t
+
+from fastproc.kernels._table cimport FINE, LANES, NO_FREEDOM, NO_VALUE, Finding, State
+
+ctypedef fused scalar:
+    double
+    float
+    int64_t
+    int
+
+# What sums run in: float32 is summed as double; integers as 64-bit ones that wrap around.
+ctypedef fused accumulator:
+    double
+    int64_t
+
+
+# Sums --------------------------------------------------------------------------------------------
+#
+# Pairwise in the large, so that the error grows with the logarithm of the size (Higham, "The
+# accuracy of floating point summation", 1993): BLOCK_ROWS rows of lanes are added up one after
+# another, a chunk's blocks by halving, and the states of chunks by halving too.
+
+cdef enum:
+    BLOCK_ROWS = 8
+    BLOCK = 256            # BLOCK_ROWS * LANES elements
+    BLOCKS = 16            # in a chunk
+
+
+cdef inline accumulator widened(scalar value, accumulator zero, bint skip_nan) noexcept nogil:
+    """Return `value` as an accumulator's number, NaN as zero if `skip_nan`."""
+    if skip_nan:
+        return <accumulator>value if value == value else zero
+    return <accumulator>value
+
+
+cdef inline accumulator sum_chunk(
+    const scalar* x, Py_ssize_t n, accumulator zero, bint skip_nan
+) noexcept nogil:
+    """Return the sum of at most CHUNK elements."""
+    cdef accumulator sums[BLOCKS][LANES]
+    cdef accumulator lanes[LANES]
+    cdef accumulator total = zero
+    cdef Py_ssize_t n_blocks = n // BLOCK, block, half, i, j
+    cdef const scalar* row
+
+    if n < LANES:
+        for i in range(n):
+            total += widened(x[i], zero, skip_nan)
+        return total
+
+    for block in range(n_blocks):
+        row = x + block * BLOCK
+        for j in range(LANES):
+            lanes[j] = widened(row[j], zero, skip_nan)
+        for i in range(1, BLOCK_ROWS):
+            for j in range(LANES):
+                lanes[j] += widened(row[i * LANES + j], zero, skip_nan)
+        for j in range(LANES):
+            sums[block][j] = lanes[j]
+
+    for j in range(LANES):
+        lanes[j] = zero
+    i = n_blocks * BLOCK
+    while i + LANES <= n:
+        for j in range(LANES):
+            lanes[j] += widened(x[i + j], zero, skip_nan)
+        i += LANES
+    for j in range(n - i):
+        lanes[j] += widened(x[i + j], zero, skip_nan)
+
+    while n_blocks > 1:
+        half = (n_blocks + 1) // 2
+        for block in range(n_blocks - half):
+            for j in range(LANES):
+                sums[block][j] += sums[block + half][j]
+        n_blocks = half
+    if n_blocks == 1:
+        for j in range(LANES):
+            lanes[j] += sums[0][j]
+    return fold_lanes(lanes)
+
+
+cdef inline accumulator fold_lanes(accumulator* lanes) noexcept nogil:
+    """Return the sum of the lanes, by halving."""
+    cdef Py_ssize_t half = LANES // 2, j
+    while half > 0:
+        for j in range(half):
+            lanes[j] += lanes[j + half]
+        half //= 2
+    return lanes[0]
+
+
+cdef inline int64_t count_chunk(const scalar* x, Py_ssize_t n) noexcept nogil:
+    """Return how many of the elements are not NaN."""
+    cdef int64_t total = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        total += x[i] == x[i]
+    return total
+
+
+cdef inline void sum_rows(
+    const scalar** rows, Py_ssize_t n_rows, accumulator* sums, int64_t* counts, bint skip_nan
+) noexcept nogil:
+    """Add up each column; `counts` gets how many were not NaN."""
+    cdef accumulator zero = 0
+    cdef Py_ssize_t i, j
+    for j in range(LANES):
+        sums[j] = zero
+        counts[j] = 0 if skip_nan else n_rows
+    for i in range(n_rows):
+        for j in range(LANES):
+            sums[j] += widened(rows[i][j], zero, skip_nan)
+        if skip_nan:
+            for j in range(LANES):
+                counts[j] += rows[i][j] == rows[i][j]
+
+
+cdef inline void sum_chunk_state(
+    const scalar* x, Py_ssize_t n, State* state, bint skip_nan
+) noexcept nogil:
+    if scalar is double or scalar is float:
+        state.a.f = sum_chunk(x, n, <double>0, skip_nan)
+    else:
+        state.a.i = sum_chunk(x, n, <int64_t>0, skip_nan)
+    state.n = n
+
+
+cdef inline void sum_rows_states(
+    const scalar** rows, Py_ssize_t n_rows, State* states, bint skip_nan
+) noexcept nogil:
+    cdef double[LANES] floats
+    cdef int64_t[LANES] wholes
+    cdef int64_t[LANES] counts
+    cdef Py_ssize_t j
+    if scalar is double or scalar is float:
+        sum_rows(rows, n_rows, &floats[0], &counts[0], skip_nan)
+        for j in range(LANES):
+            states[j].a.f = floats[j]
+            states[j].n = counts[j]
+    else:
+        sum_rows(rows, n_rows, &wholes[0], &counts[0], skip_nan)
+        for j in range(LANES):
+            states[j].a.i = wholes[j]
+            states[j].n = counts[j]
+
+
+cdef inline void sum_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    sum_chunk_state(x, n, state, False)
+
+
+cdef inline void nansum_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    sum_chunk_state(x, n, state, True)
+
+
+cdef inline void sum_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+) noexcept nogil:
+    sum_rows_states(rows, n_rows, states, False)
+
+
+cdef inline void nansum_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+) noexcept nogil:
+    sum_rows_states(rows, n_rows, states, True)
+
+
+cdef inline void sum_merge(State* into, const State* other, scalar* tag) noexcept nogil:
+    if scalar is double or scalar is float:
+        into.a.f += other.a.f
+    else:
+        into.a.i += other.a.i
+    into.n += other.n
+
+
+cdef inline Finding sum_finalize(
+    const State* state, int64_t count, double ddof, scalar* out, scalar* out2
+) noexcept nogil:
+    if scalar is double or scalar is float:
+        out[0] = <scalar>state.a.f
+    else:
+        (<int64_t*>out)[0] = state.a.i
+    return FINE
+
+
+# Means: sums in double, whatever the dtype ---------------------------------------------------------
+
+cdef inline void mean_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    state.a.f = sum_chunk(x, n, <double>0, False)
+    state.n = n
+
+
+cdef inline void nanmean_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    state.a.f = sum_chunk(x, n, <double>0, True)
+    state.n = count_chunk(x, n)
+
+
+cdef inline void mean_rows_states(
+    const scalar** rows, Py_ssize_t n_rows, State* states, bint skip_nan
+) noexcept nogil:
+    cdef double[LANES] sums
+    cdef int64_t[LANES] counts
+    cdef Py_ssize_t j
+    sum_rows(rows, n_rows, &sums[0], &counts[0], skip_nan)
+    for j in range(LANES):
+        states[j].a.f = sums[j]
+        states[j].n = counts[j]
+
+
+cdef inline void mean_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+) noexcept nogil:
+    mean_rows_states(rows, n_rows, states, False)
+
+
+cdef inline void nanmean_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+) noexcept nogil:
+    mean_rows_states(rows, n_rows, states, True)
+
+
+cdef inline Finding mean_finalize(
+    const State* state, int64_t count, double ddof, scalar* out, scalar* out2
+) noexcept nogil:
+    cdef double mean = state.a.f / <double>state.n if state.n > 0 else NAN
+    store_real(mean, out)
+    return FINE if state.n > 0 else NO_VALUE
+
+
+cdef inline void store_real(double value, scalar* out) noexcept nogil:
+    """Store what is float64 for integers and the input's own dtype for floats."""
+    if scalar is float:
+        out[0] = <float>value
+    else:
+        (<double*>out)[0] = value
+
+
+# Variances: two passes over a chunk in the first-level cache, chunks merged by the formula of
+# Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+# variances" (1979), so that an offset of the data costs no accuracy.
+
+cdef inline double squares_chunk(
+    const scalar* x, Py_ssize_t n, double mean, bint skip_nan
+) noexcept nogil:
+    """Return the sum of the squared deviations from `mean`."""
+    cdef double lanes[LANES]
+    cdef double deviation, total = 0
+    cdef Py_ssize_t i, j
+    if n < LANES:
+        for i in range(n):
+            deviation = deviation_of(x[i], mean, skip_nan)
+            total += deviation * deviation
+        return total
+    for j in range(LANES):
+        lanes[j] = 0
+    i = 0
+    while i + LANES <= n:
+        for j in range(LANES):
+            deviation = deviation_of(x[i + j], mean, skip_nan)
+            lanes[j] += deviation * deviation
+        i += LANES
+    for j in range(n - i):
+        deviation = deviation_of(x[i + j], mean, skip_nan)
+        lanes[j] += deviation * deviation
+    return fold_lanes(&lanes[0])
+
+
+cdef inline double deviation_of(scalar value, double mean, bint skip_nan) noexcept nogil:
+    if skip_nan:
+        return <double>value - mean if value == value else 0
+    return <double>value - mean
+
+
+cdef inline void var_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    state.n = n
+    state.a.f = sum_chunk(x, n, <double>0, False) / <double>n
+    state.b.f = squares_chunk(x, n, state.a.f, False)
+
+
+cdef inline void nanvar_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    state.n = count_chunk(x, n)
+    state.a.f = sum_chunk(x, n, <double>0, True) / <double>state.n if state.n > 0 else 0
+    state.b.f = squares_chunk(x, n, state.a.f, True)
+
+
+cdef inline void var_rows_states(
+    const scalar** rows, Py_ssize_t n_rows, State* states, bint skip_nan
+) noexcept nogil:
+    cdef double[LANES] means
+    cdef double[LANES] squares
+    cdef int64_t[LANES] counts
+    cdef double deviation
+    cdef Py_ssize_t i, j
+    sum_rows(rows, n_rows, &means[0], &counts[0], skip_nan)
+    for j in range(LANES):
+        means[j] = means[j] / <double>counts[j] if counts[j] > 0 else 0
+        squares[j] = 0
+    for i in range(n_rows):
+        for j in range(LANES):
+            deviation = deviation_of(rows[i][j], means[j], skip_nan)
+            squares[j] += deviation * deviation
+    for j in range(LANES):
+        states[j].a.f = means[j]
+        states[j].b.f = squares[j]
+        states[j].n = counts[j]
+
+
+cdef inline void var_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+) noexcept nogil:
+    var_rows_states(rows, n_rows, states, False)
+
+
+cdef inline void nanvar_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+) noexcept nogil:
+    var_rows_states(rows, n_rows, states, True)
+
+
+cdef inline void var_merge(State* into, const State* other, scalar* tag) noexcept nogil:
+    cdef double total, delta, weight
+    if other.n == 0:
+        return
+    if into.n == 0:
+        into[0] = other[0]
+        return
+    total = <double>into.n + <double>other.n
+    weight = <double>other.n / total
+    delta = other.a.f - into.a.f
+    into.a.f += delta * weight
+    into.b.f += other.b.f + delta * delta * (<double>into.n * weight)
+    into.n += other.n
+
+
+cdef inline double variance(const State* state, double ddof, bint skip_nan) noexcept nogil:
+    """Return the variance; without degrees of freedom, what NumPy gives (NaN or Inf)."""
+    cdef double freedom = <double>state.n - ddof
+    if freedom > 0:
+        return state.b.f / freedom
+    if skip_nan or state.n == 0 or not state.b.f > 0:
+        return NAN
+    return INFINITY
+
+
+cdef inline Finding var_finalize(
+    const State* state, int64_t count, double ddof, scalar* out, scalar* out2
+) noexcept nogil:
+    store_real(variance(state, ddof, False), out)
+    return FINE if <double>state.n > ddof else NO_FREEDOM
+
+
+cdef inline Finding nanvar_finalize(
+    const State* state, int64_t count, double ddof, scalar* out, scalar* out2
+) noexcept nogil:
+    store_real(variance(state, ddof, True), out)
+    return FINE if <double>state.n > ddof else NO_FREEDOM
+
+
+cdef inline Finding std_finalize(
+    const State* state, int64_t count, double ddof, scalar* out, scalar* out2
+) noexcept nogil:
+    store_real(sqrt(variance(state, ddof, False)), out)
+    return FINE if <double>state.n > ddof else NO_FREEDOM
+
+
+cdef inline Finding nanstd_finalize(
+    const State* state, int64_t count, double ddof, scalar* out, scalar* out2
+) noexcept nogil:
+    store_real(sqrt(variance(state, ddof, True)), out)
+    return FINE if <double>state.n > ddof else NO_FREEDOM
