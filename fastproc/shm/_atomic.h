@@ -1,0 +1,68 @@
+/* Layer: shm.  64-bit counters that many processes or threads change at once.
+
+   The only file with memory orders, so that they can be read and judged in one place.  A load
+   acquires and a store releases: whoever sees a stored value also sees what was written before it.
+   The read-modify-write operations do both.  Nobody dies "inside" an operation: each is one
+   instruction, so that a killed process has either done it or not.
+
+   An address must be a multiple of 8 (elsewhere an operation could straddle two cache lines and
+   stop being atomic).  The names carry a prefix because <stdatomic.h>, which generated C code may
+   include, takes the plain ones for macros. */
+
+#ifndef FASTPROC_SHM_ATOMIC_H
+#define FASTPROC_SHM_ATOMIC_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+
+static inline int64_t fastproc_atomic_load(const int64_t *address) {
+    return __atomic_load_n(address, __ATOMIC_ACQUIRE);
+}
+
+static inline void fastproc_atomic_store(int64_t *address, int64_t value) {
+    __atomic_store_n(address, value, __ATOMIC_RELEASE);
+}
+
+/* Return the value before the addition. */
+static inline int64_t fastproc_atomic_fetch_add(int64_t *address, int64_t amount) {
+    return __atomic_fetch_add(address, amount, __ATOMIC_ACQ_REL);
+}
+
+/* Put `desired` where `expected` stands; return 1 if it stood there, else 0. */
+static inline int fastproc_atomic_compare_exchange(int64_t *address, int64_t expected,
+                                                   int64_t desired) {
+    return __atomic_compare_exchange_n(address, &expected, desired, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+#elif defined(_MSC_VER)
+
+/* The Interlocked functions are full fences, thus stronger than what is asked for.  A load is an
+   exchange of 0 by 0 since MSVC's volatile acquires on x86 only, not on ARM64.  It therefore
+   needs a writable address, which every counter has. */
+#include <intrin.h>
+
+static __inline int64_t fastproc_atomic_load(const int64_t *address) {
+    return _InterlockedCompareExchange64((volatile int64_t *)address, 0, 0);
+}
+
+static __inline void fastproc_atomic_store(int64_t *address, int64_t value) {
+    _InterlockedExchange64((volatile int64_t *)address, value);
+}
+
+static __inline int64_t fastproc_atomic_fetch_add(int64_t *address, int64_t amount) {
+    return _InterlockedExchangeAdd64((volatile int64_t *)address, amount);
+}
+
+static __inline int fastproc_atomic_compare_exchange(int64_t *address, int64_t expected,
+                                                     int64_t desired) {
+    return _InterlockedCompareExchange64((volatile int64_t *)address, desired, expected) ==
+           expected;
+}
+
+#else
+#error "fastproc needs the __atomic builtins of GCC or Clang, or MSVC's Interlocked functions"
+#endif
+
+#endif
