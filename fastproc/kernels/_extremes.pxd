@@ -1,8 +1,9 @@
 """Layer: kernels.  The loops of the reductions that look for extremes: min, max, argmin, argmax.
 
-A comparison with NaN is false, so ``v if v < least else least`` passes NaN over; NaNs are counted
-beside it and ``finalize`` decides what they mean: the result of ``min``, nothing to ``nanmin``.
-So the plain and the nan variant of an extreme share their loops.
+A comparison with NaN is false, so ``v if v < least else least`` passes NaN over; that there was
+one is noted beside it and ``finalize`` decides what it means: the result of ``min``, nothing to
+``nanmin``.  So the plain and the nan variant of an extreme share their loops.  Only a chunk in
+which nothing but NaN may have been found is looked at again, to count them.
 
 Lanes and names as in ``_reduce.pxd``; contracts in ``_table.pxd``.
 """
@@ -10,8 +11,11 @@ Lanes and names as in ``_reduce.pxd``; contracts in ``_table.pxd``.
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t
 
-from fastproc.kernels._reduce cimport scalar
-from fastproc.kernels._table cimport FINE, LANES, NO_VALUE, Finding, State
+from fastproc.kernels._reduce cimport count_chunk, scalar
+from fastproc.kernels._table cimport FINE, LANES, NO_VALUE, WIDTH, Finding, State
+
+cdef extern from "<math.h>" nogil:
+    bint isunordered(double, double)
 
 
 cdef inline scalar highest(scalar tag) noexcept nogil:
@@ -52,54 +56,69 @@ cdef inline scalar value_of(const State* state, bint second, scalar tag) noexcep
 
 # Min and max ---------------------------------------------------------------------------------------
 
+cdef inline void extremes_rows_of_lanes(
+    const scalar* x, Py_ssize_t n_pairs, scalar* least, scalar* greatest, scalar* nans,
+    bint want_min, bint want_max
+) noexcept nogil:
+    """Find the extremes of each lane in n_pairs pairs of rows of LANES contiguous elements."""
+    cdef scalar low[LANES]
+    cdef scalar high[LANES]
+    # Counted in the element's own dtype (at most CHUNK, so exactly), which vectorises best.
+    cdef scalar unordered[LANES]
+    cdef scalar one, two
+    cdef Py_ssize_t i, j
+    for j in range(LANES):
+        low[j] = highest(<scalar>0)
+        high[j] = lowest(<scalar>0)
+        unordered[j] = 0
+    for i in range(n_pairs):
+        for j in range(LANES):
+            one = x[2 * i * LANES + j]
+            two = x[2 * i * LANES + LANES + j]
+            if want_min:
+                low[j] = one if one < low[j] else low[j]
+                low[j] = two if two < low[j] else low[j]
+            if want_max:
+                high[j] = one if one > high[j] else high[j]
+                high[j] = two if two > high[j] else high[j]
+            if scalar is double or scalar is float:
+                # One comparison finds a NaN in either row: it is half of the loop's cost.
+                unordered[j] += <scalar>1 if isunordered(one, two) else <scalar>0
+    for j in range(LANES):
+        least[j] = low[j]
+        greatest[j] = high[j]
+        nans[j] = unordered[j]
+
+
 cdef inline void extremes_chunk(
     const scalar* x, Py_ssize_t n, State* state, bint want_min, bint want_max
 ) noexcept nogil:
     cdef scalar least[LANES]
     cdef scalar greatest[LANES]
-    # Counted in the element's own dtype (at most CHUNK, so exactly), which vectorises best.
     cdef scalar nans[LANES]
-    cdef scalar value
-    cdef Py_ssize_t i, j, half, width = LANES if n >= LANES else 1
-
-    for j in range(LANES):
-        least[j] = highest(<scalar>0)
-        greatest[j] = lowest(<scalar>0)
-        nans[j] = 0
-    if n < LANES:
-        for i in range(n):
-            value = x[i]
-            least[0] = value if value < least[0] else least[0]
-            greatest[0] = value if value > greatest[0] else greatest[0]
-            nans[0] += value != value
-    else:
-        i = 0
-        while i + LANES <= n:
-            for j in range(LANES):
-                value = x[i + j]
-                if want_min:
-                    least[j] = value if value < least[j] else least[j]
-                if want_max:
-                    greatest[j] = value if value > greatest[j] else greatest[j]
-                if scalar is double or scalar is float:
-                    nans[j] += <scalar>1 if value != value else <scalar>0
-            i += LANES
-        for j in range(n - i):
-            value = x[i + j]
-            least[j] = value if value < least[j] else least[j]
-            greatest[j] = value if value > greatest[j] else greatest[j]
-            nans[j] += value != value
-        half = LANES // 2
-        while half > 0:
-            for j in range(half):
-                least[j] = least[j + half] if least[j + half] < least[j] else least[j]
-                greatest[j] = (
-                    greatest[j + half] if greatest[j + half] > greatest[j] else greatest[j])
-                nans[j] += nans[j + half]
-            half //= 2
-    store_value(least[0], &state.a.f, &state.a.i)
-    store_value(greatest[0], &state.b.f, &state.b.i)
-    state.n = <int64_t>nans[0]
+    cdef scalar value, low, high
+    cdef int64_t n_nans = 0
+    cdef Py_ssize_t n_pairs = n // (2 * LANES), i, j
+    low = highest(<scalar>0)
+    high = lowest(<scalar>0)
+    if n_pairs > 0:
+        extremes_rows_of_lanes(
+            x, n_pairs, &least[0], &greatest[0], &nans[0], want_min, want_max)
+        for j in range(LANES):
+            low = least[j] if least[j] < low else low
+            high = greatest[j] if greatest[j] > high else high
+            n_nans += <int64_t>nans[j]
+    for i in range(n_pairs * 2 * LANES, n):
+        value = x[i]
+        low = value if value < low else low
+        high = value if value > high else high
+        n_nans += value != value
+    if n_nans > 0 and ((want_min and low == highest(<scalar>0))
+                       or (want_max and high == lowest(<scalar>0))):
+        n_nans = n - count_chunk(x, n)
+    store_value(low, &state.a.f, &state.a.i)
+    store_value(high, &state.b.f, &state.b.i)
+    state.n = n_nans
 
 
 cdef inline void min_partial(
@@ -121,25 +140,30 @@ cdef inline void minmax_partial(
 
 
 cdef inline void minmax_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    cdef scalar least[LANES]
-    cdef scalar greatest[LANES]
-    cdef scalar nans[LANES]
+    cdef scalar least[WIDTH]
+    cdef scalar greatest[WIDTH]
+    cdef scalar nans[WIDTH]
     cdef scalar value
-    cdef Py_ssize_t i, j
-    for j in range(LANES):
+    cdef Py_ssize_t first, i, j
+    cdef const scalar* row
+    for j in range(width):
         least[j] = highest(<scalar>0)
         greatest[j] = lowest(<scalar>0)
         nans[j] = 0
     for i in range(n_rows):
-        for j in range(LANES):
-            value = rows[i][j]
-            least[j] = value if value < least[j] else least[j]
-            greatest[j] = value if value > greatest[j] else greatest[j]
-            if scalar is double or scalar is float:
-                nans[j] += <scalar>1 if value != value else <scalar>0
-    for j in range(LANES):
+        first = 0
+        while first < width:
+            row = rows[i] + first
+            for j in range(LANES):
+                value = row[j]
+                least[first + j] = value if value < least[first + j] else least[first + j]
+                greatest[first + j] = value if value > greatest[first + j] else greatest[first + j]
+                if scalar is double or scalar is float:
+                    nans[first + j] += <scalar>1 if value != value else <scalar>0
+            first += LANES
+    for j in range(width):
         store_value(least[j], &states[j].a.f, &states[j].a.i)
         store_value(greatest[j], &states[j].b.f, &states[j].b.i)
         states[j].n = <int64_t>nans[j]
@@ -213,77 +237,127 @@ cdef inline Finding nanminmax_finalize(
 
 cdef inline Py_ssize_t first_equal(const scalar* x, Py_ssize_t n, scalar value) noexcept nogil:
     """Return the first index at which `value` stands, or that of the first NaN if it is NaN."""
-    cdef Py_ssize_t i = 0, j
+    cdef Py_ssize_t i
     cdef bint wants_nan = value != value
-    cdef scalar hits
-    while i + LANES <= n:
-        hits = 0
-        if wants_nan:
-            for j in range(LANES):
-                hits += <scalar>1 if x[i + j] != x[i + j] else <scalar>0
-        else:
-            for j in range(LANES):
-                hits += <scalar>1 if x[i + j] == value else <scalar>0
-        if hits > 0:
-            break
-        i += LANES
-    while i < n:
+    for i in range(n):
         if x[i] == value or (wants_nan and x[i] != x[i]):
             return i
-        i += 1
     return -1
+
+
+cdef inline bint beyond(scalar value, scalar best, bint want_max) noexcept nogil:
+    return value > best if want_max else value < best
+
+
+cdef inline void arg_rows_of_lanes(
+    const scalar* x, Py_ssize_t n_rows, scalar* extremes, scalar* rows, scalar* nans, bint want_max
+) noexcept nogil:
+    """Find each lane's extreme in n_rows rows of LANES contiguous elements, and its row.
+
+    The row is -1 in a lane where nothing is beyond what the search starts with.
+    """
+    cdef scalar best[LANES]
+    # Row numbers in the element's own dtype (at most CHUNK / LANES, so exactly): one width of
+    # lanes for all that the loop compares and selects.
+    cdef scalar where[LANES]
+    cdef scalar unordered[LANES]
+    cdef scalar value, row = 0
+    cdef Py_ssize_t i, j
+    for j in range(LANES):
+        best[j] = lowest(<scalar>0) if want_max else highest(<scalar>0)
+        where[j] = -1
+        unordered[j] = 0
+    for i in range(n_rows):
+        for j in range(LANES):
+            value = x[i * LANES + j]
+            where[j] = row if beyond(value, best[j], want_max) else where[j]
+            best[j] = value if beyond(value, best[j], want_max) else best[j]
+            if scalar is double or scalar is float:
+                unordered[j] += <scalar>1 if value != value else <scalar>0
+        row += 1
+    for j in range(LANES):
+        extremes[j] = best[j]
+        rows[j] = where[j]
+        nans[j] = unordered[j]
 
 
 cdef inline void arg_chunk(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state, bint want_max, bint skip_nan
 ) noexcept nogil:
-    cdef scalar extreme
-    extremes_chunk(x, n, state, not want_max, want_max)
-    extreme = value_of(state, want_max, <scalar>0)
+    cdef scalar extremes[LANES]
+    cdef scalar rows[LANES]
+    cdef scalar nans[LANES]
+    cdef scalar best = lowest(<scalar>0) if want_max else highest(<scalar>0)
+    cdef int64_t n_nans = 0
+    cdef Py_ssize_t n_rows = n // LANES, where = -1, index, i, j
+    if n_rows > 0:
+        arg_rows_of_lanes(x, n_rows, &extremes[0], &rows[0], &nans[0], want_max)
+        for j in range(LANES):
+            n_nans += <int64_t>nans[j]
+            if rows[j] < 0:
+                continue
+            index = <Py_ssize_t>rows[j] * LANES + j
+            if where < 0 or beyond(extremes[j], best, want_max) or (
+                    extremes[j] == best and index < where):
+                best = extremes[j]
+                where = index
+    for i in range(n_rows * LANES, n):
+        if beyond(x[i], best, want_max):
+            best = x[i]
+            where = i
+        n_nans += x[i] != x[i]
+
     if scalar is double or scalar is float:
-        if state.n == n or (state.n > 0 and not skip_nan):
-            extreme = <scalar>NAN
-    store_value(extreme, &state.a.f, &state.a.i)
-    if skip_nan and extreme != extreme:
-        state.n = -1
-    else:
-        state.n = start + first_equal(x, n, extreme)
+        if n_nans == n or (n_nans > 0 and not skip_nan):
+            best = <scalar>NAN
+            where = -1
+    # Rare: a NaN to find, or a chunk in which nothing is beyond what the search starts with.
+    if where < 0 and not (skip_nan and best != best):
+        where = first_equal(x, n, best)
+    store_value(best, &state.a.f, &state.a.i)
+    state.n = start + where if where >= 0 else -1
 
 
 cdef inline void arg_rows(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states, bint want_max,
-    bint skip_nan
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states,
+    bint want_max, bint skip_nan
 ) noexcept nogil:
-    cdef scalar extremes[LANES]
-    cdef int where[LANES]
-    cdef scalar value, best
+    cdef scalar extremes[WIDTH]
+    cdef scalar where[WIDTH]
+    cdef scalar value, best, number = 0
+    cdef Py_ssize_t first, i, j
+    cdef const scalar* row
     cdef bint take
-    cdef Py_ssize_t i, j
-    for j in range(LANES):
+    for j in range(width):
         extremes[j] = rows[0][j]
-        where[j] = -1 if skip_nan and extremes[j] != extremes[j] else 0
+        where[j] = <scalar>-1 if skip_nan and extremes[j] != extremes[j] else <scalar>0
     for i in range(1, n_rows):
-        for j in range(LANES):
-            value = rows[i][j]
-            best = extremes[j]
-            take = value > best if want_max else value < best
-            if scalar is double or scalar is float:
-                if skip_nan:        # the first value that is not NaN beats NaN
-                    take |= (value == value) & (best != best)
-                else:               # the first NaN beats every value
-                    take |= (value != value) & (best == best)
-            extremes[j] = value if take else best
-            where[j] = <int>i if take else where[j]
-    for j in range(LANES):
+        number += 1
+        first = 0
+        while first < width:
+            row = rows[i] + first
+            for j in range(LANES):
+                value = row[j]
+                best = extremes[first + j]
+                take = beyond(value, best, want_max)
+                if scalar is double or scalar is float:
+                    if skip_nan:        # the first value that is not NaN beats NaN
+                        take |= (value == value) & (best != best)
+                    else:               # the first NaN beats every value
+                        take |= (value != value) & (best == best)
+                extremes[first + j] = value if take else best
+                where[first + j] = number if take else where[first + j]
+            first += LANES
+    for j in range(width):
         store_value(extremes[j], &states[j].a.f, &states[j].a.i)
-        states[j].n = start + where[j] if where[j] >= 0 else -1
+        states[j].n = start + <int64_t>where[j] if where[j] >= 0 else -1
 
 
 cdef inline void arg_merge(
     State* into, const State* other, bint want_max, bint skip_nan, scalar tag
 ) noexcept nogil:
     cdef scalar mine = value_of(into, False, tag), theirs = value_of(other, False, tag)
-    cdef bint take = theirs > mine if want_max else theirs < mine
+    cdef bint take = beyond(theirs, mine, want_max)
     if skip_nan and (into.n < 0 or other.n < 0):
         take = into.n < 0
     elif mine != mine or theirs != theirs:
@@ -326,27 +400,27 @@ cdef inline void nanargmax_partial(
 
 
 cdef inline void argmin_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    arg_rows(rows, n_rows, start, states, False, False)
+    arg_rows(rows, n_rows, width, start, states, False, False)
 
 
 cdef inline void argmax_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    arg_rows(rows, n_rows, start, states, True, False)
+    arg_rows(rows, n_rows, width, start, states, True, False)
 
 
 cdef inline void nanargmin_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    arg_rows(rows, n_rows, start, states, False, True)
+    arg_rows(rows, n_rows, width, start, states, False, True)
 
 
 cdef inline void nanargmax_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    arg_rows(rows, n_rows, start, states, True, True)
+    arg_rows(rows, n_rows, width, start, states, True, True)
 
 
 cdef inline void argmin_merge(State* into, const State* other, scalar* tag) noexcept nogil:

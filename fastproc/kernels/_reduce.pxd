@@ -10,9 +10,9 @@ them are what the table points to, see ``_table.pxd`` for their contract.
 """
 
 from libc.math cimport INFINITY, NAN, sqrt
-from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t
+from libc.stdint cimport int64_t
 
-from fastproc.kernels._table cimport FINE, LANES, NO_FREEDOM, NO_VALUE, Finding, State
+from fastproc.kernels._table cimport FINE, LANES, NO_FREEDOM, NO_VALUE, WIDTH, Finding, State
 
 ctypedef fused scalar:
     double
@@ -35,50 +35,56 @@ ctypedef fused accumulator:
 cdef enum:
     BLOCK_ROWS = 8
     BLOCK = 256            # BLOCK_ROWS * LANES elements
-    BLOCKS = 16            # in a chunk
+    BLOCKS = 16            # in a chunk of CHUNK elements
 
 
-cdef inline accumulator widened(scalar value, accumulator zero, bint skip_nan) noexcept nogil:
-    """Return `value` as an accumulator's number, NaN as zero if `skip_nan`."""
+cdef inline accumulator widened(scalar value, accumulator tag, bint skip_nan) noexcept nogil:
+    """Return `value` in the dtype of `tag`, NaN as zero if `skip_nan`."""
     if skip_nan:
-        return <accumulator>value if value == value else zero
+        return <accumulator>value if value == value else <accumulator>0
     return <accumulator>value
+
+
+cdef inline void sum_rows_of_lanes(
+    const scalar* x, Py_ssize_t n_rows, accumulator* sums, bint skip_nan
+) noexcept nogil:
+    """Add up n_rows > 0 rows of LANES contiguous elements, row after row."""
+    # A local array that is indexed by constants alone, once the compiler has unrolled the loops
+    # over lanes, lives in registers: hence functions as small as this one.
+    cdef accumulator lanes[LANES]
+    cdef Py_ssize_t i, j
+    for j in range(LANES):
+        lanes[j] = widened(x[j], sums[0], skip_nan)
+    for i in range(1, n_rows):
+        for j in range(LANES):
+            lanes[j] += widened(x[i * LANES + j], sums[0], skip_nan)
+    for j in range(LANES):
+        sums[j] = lanes[j]
 
 
 cdef inline accumulator sum_chunk(
     const scalar* x, Py_ssize_t n, accumulator zero, bint skip_nan
 ) noexcept nogil:
     """Return the sum of at most CHUNK elements."""
-    cdef accumulator sums[BLOCKS][LANES]
-    cdef accumulator lanes[LANES]
+    cdef accumulator sums[BLOCKS + 2][LANES]
     cdef accumulator total = zero
-    cdef Py_ssize_t n_blocks = n // BLOCK, block, half, i, j
-    cdef const scalar* row
-
+    cdef Py_ssize_t n_blocks = n // BLOCK, n_rows = n % BLOCK // LANES, block, half, i, j
     if n < LANES:
         for i in range(n):
             total += widened(x[i], zero, skip_nan)
         return total
 
     for block in range(n_blocks):
-        row = x + block * BLOCK
+        sum_rows_of_lanes(x + block * BLOCK, BLOCK_ROWS, &sums[block][0], skip_nan)
+    x += n_blocks * BLOCK
+    if n_rows > 0:
+        sum_rows_of_lanes(x, n_rows, &sums[n_blocks][0], skip_nan)
+        x += n_rows * LANES
+        n_blocks += 1
+    if n % LANES > 0:
         for j in range(LANES):
-            lanes[j] = widened(row[j], zero, skip_nan)
-        for i in range(1, BLOCK_ROWS):
-            for j in range(LANES):
-                lanes[j] += widened(row[i * LANES + j], zero, skip_nan)
-        for j in range(LANES):
-            sums[block][j] = lanes[j]
-
-    for j in range(LANES):
-        lanes[j] = zero
-    i = n_blocks * BLOCK
-    while i + LANES <= n:
-        for j in range(LANES):
-            lanes[j] += widened(x[i + j], zero, skip_nan)
-        i += LANES
-    for j in range(n - i):
-        lanes[j] += widened(x[i + j], zero, skip_nan)
+            sums[n_blocks][j] = widened(x[j], zero, skip_nan) if j < n % LANES else zero
+        n_blocks += 1
 
     while n_blocks > 1:
         half = (n_blocks + 1) // 2
@@ -86,10 +92,7 @@ cdef inline accumulator sum_chunk(
             for j in range(LANES):
                 sums[block][j] += sums[block + half][j]
         n_blocks = half
-    if n_blocks == 1:
-        for j in range(LANES):
-            lanes[j] += sums[0][j]
-    return fold_lanes(lanes)
+    return fold_lanes(&sums[0][0])
 
 
 cdef inline accumulator fold_lanes(accumulator* lanes) noexcept nogil:
@@ -103,28 +106,45 @@ cdef inline accumulator fold_lanes(accumulator* lanes) noexcept nogil:
 
 
 cdef inline int64_t count_chunk(const scalar* x, Py_ssize_t n) noexcept nogil:
-    """Return how many of the elements are not NaN."""
+    """Return how many of at most CHUNK elements are not NaN."""
+    # Counted in the element's own dtype, exactly, since that vectorises best.
+    cdef scalar lanes[LANES]
     cdef int64_t total = 0
-    cdef Py_ssize_t i
-    for i in range(n):
-        total += x[i] == x[i]
+    cdef Py_ssize_t n_rows = n // LANES, i, j
+    if scalar is double or scalar is float:
+        for j in range(LANES):
+            lanes[j] = 0
+        for i in range(n_rows):
+            for j in range(LANES):
+                lanes[j] += <scalar>1 if x[i * LANES + j] == x[i * LANES + j] else <scalar>0
+        for j in range(LANES):
+            total += <int64_t>lanes[j]
+        for i in range(n_rows * LANES, n):
+            total += x[i] == x[i]
+    else:
+        total = n
     return total
 
 
 cdef inline void sum_rows(
-    const scalar** rows, Py_ssize_t n_rows, accumulator* sums, int64_t* counts, bint skip_nan
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, accumulator* sums, int64_t* counts,
+    bint skip_nan
 ) noexcept nogil:
     """Add up each column; `counts` gets how many were not NaN."""
-    cdef accumulator zero = 0
-    cdef Py_ssize_t i, j
-    for j in range(LANES):
-        sums[j] = zero
+    cdef Py_ssize_t first, i, j
+    cdef const scalar* row
+    for j in range(width):
+        sums[j] = 0
         counts[j] = 0 if skip_nan else n_rows
     for i in range(n_rows):
-        for j in range(LANES):
-            sums[j] += widened(rows[i][j], zero, skip_nan)
-        if skip_nan:
+        first = 0
+        while first < width:
+            row = rows[i] + first
             for j in range(LANES):
+                sums[first + j] += widened(row[j], sums[0], skip_nan)
+            first += LANES
+        if skip_nan:
+            for j in range(width):
                 counts[j] += rows[i][j] == rows[i][j]
 
 
@@ -139,20 +159,20 @@ cdef inline void sum_chunk_state(
 
 
 cdef inline void sum_rows_states(
-    const scalar** rows, Py_ssize_t n_rows, State* states, bint skip_nan
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, State* states, bint skip_nan
 ) noexcept nogil:
-    cdef double[LANES] floats
-    cdef int64_t[LANES] wholes
-    cdef int64_t[LANES] counts
+    cdef double floats[WIDTH]
+    cdef int64_t wholes[WIDTH]
+    cdef int64_t counts[WIDTH]
     cdef Py_ssize_t j
     if scalar is double or scalar is float:
-        sum_rows(rows, n_rows, &floats[0], &counts[0], skip_nan)
-        for j in range(LANES):
+        sum_rows(rows, n_rows, width, &floats[0], &counts[0], skip_nan)
+        for j in range(width):
             states[j].a.f = floats[j]
             states[j].n = counts[j]
     else:
-        sum_rows(rows, n_rows, &wholes[0], &counts[0], skip_nan)
-        for j in range(LANES):
+        sum_rows(rows, n_rows, width, &wholes[0], &counts[0], skip_nan)
+        for j in range(width):
             states[j].a.i = wholes[j]
             states[j].n = counts[j]
 
@@ -170,15 +190,15 @@ cdef inline void nansum_partial(
 
 
 cdef inline void sum_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    sum_rows_states(rows, n_rows, states, False)
+    sum_rows_states(rows, n_rows, width, states, False)
 
 
 cdef inline void nansum_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    sum_rows_states(rows, n_rows, states, True)
+    sum_rows_states(rows, n_rows, width, states, True)
 
 
 cdef inline void sum_merge(State* into, const State* other, scalar* tag) noexcept nogil:
@@ -216,27 +236,27 @@ cdef inline void nanmean_partial(
 
 
 cdef inline void mean_rows_states(
-    const scalar** rows, Py_ssize_t n_rows, State* states, bint skip_nan
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, State* states, bint skip_nan
 ) noexcept nogil:
-    cdef double[LANES] sums
-    cdef int64_t[LANES] counts
+    cdef double sums[WIDTH]
+    cdef int64_t counts[WIDTH]
     cdef Py_ssize_t j
-    sum_rows(rows, n_rows, &sums[0], &counts[0], skip_nan)
-    for j in range(LANES):
+    sum_rows(rows, n_rows, width, &sums[0], &counts[0], skip_nan)
+    for j in range(width):
         states[j].a.f = sums[j]
         states[j].n = counts[j]
 
 
 cdef inline void mean_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    mean_rows_states(rows, n_rows, states, False)
+    mean_rows_states(rows, n_rows, width, states, False)
 
 
 cdef inline void nanmean_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    mean_rows_states(rows, n_rows, states, True)
+    mean_rows_states(rows, n_rows, width, states, True)
 
 
 cdef inline Finding mean_finalize(
@@ -259,28 +279,34 @@ cdef inline void store_real(double value, scalar* out) noexcept nogil:
 # Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
 # variances" (1979), so that an offset of the data costs no accuracy.
 
+cdef inline void square_rows_of_lanes(
+    const scalar* x, Py_ssize_t n_rows, double mean, double* squares, bint skip_nan
+) noexcept nogil:
+    """Add up the squared deviations of n_rows rows of LANES contiguous elements."""
+    cdef double lanes[LANES]
+    cdef double deviation
+    cdef Py_ssize_t i, j
+    for j in range(LANES):
+        lanes[j] = 0
+    for i in range(n_rows):
+        for j in range(LANES):
+            deviation = deviation_of(x[i * LANES + j], mean, skip_nan)
+            lanes[j] += deviation * deviation
+    for j in range(LANES):
+        squares[j] = lanes[j]
+
+
 cdef inline double squares_chunk(
     const scalar* x, Py_ssize_t n, double mean, bint skip_nan
 ) noexcept nogil:
     """Return the sum of the squared deviations from `mean`."""
     cdef double lanes[LANES]
-    cdef double deviation, total = 0
-    cdef Py_ssize_t i, j
-    if n < LANES:
-        for i in range(n):
-            deviation = deviation_of(x[i], mean, skip_nan)
-            total += deviation * deviation
-        return total
-    for j in range(LANES):
-        lanes[j] = 0
-    i = 0
-    while i + LANES <= n:
-        for j in range(LANES):
-            deviation = deviation_of(x[i + j], mean, skip_nan)
-            lanes[j] += deviation * deviation
-        i += LANES
-    for j in range(n - i):
-        deviation = deviation_of(x[i + j], mean, skip_nan)
+    cdef double deviation
+    cdef Py_ssize_t n_rows = n // LANES, j
+    square_rows_of_lanes(x, n_rows, mean, &lanes[0], skip_nan)
+    x += n_rows * LANES
+    for j in range(n % LANES):
+        deviation = deviation_of(x[j], mean, skip_nan)
         lanes[j] += deviation * deviation
     return fold_lanes(&lanes[0])
 
@@ -308,37 +334,42 @@ cdef inline void nanvar_partial(
 
 
 cdef inline void var_rows_states(
-    const scalar** rows, Py_ssize_t n_rows, State* states, bint skip_nan
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, State* states, bint skip_nan
 ) noexcept nogil:
-    cdef double[LANES] means
-    cdef double[LANES] squares
-    cdef int64_t[LANES] counts
+    cdef double means[WIDTH]
+    cdef double squares[WIDTH]
+    cdef int64_t counts[WIDTH]
     cdef double deviation
-    cdef Py_ssize_t i, j
-    sum_rows(rows, n_rows, &means[0], &counts[0], skip_nan)
-    for j in range(LANES):
+    cdef Py_ssize_t first, i, j
+    cdef const scalar* row
+    sum_rows(rows, n_rows, width, &means[0], &counts[0], skip_nan)
+    for j in range(width):
         means[j] = means[j] / <double>counts[j] if counts[j] > 0 else 0
         squares[j] = 0
     for i in range(n_rows):
-        for j in range(LANES):
-            deviation = deviation_of(rows[i][j], means[j], skip_nan)
-            squares[j] += deviation * deviation
-    for j in range(LANES):
+        first = 0
+        while first < width:
+            row = rows[i] + first
+            for j in range(LANES):
+                deviation = deviation_of(row[j], means[first + j], skip_nan)
+                squares[first + j] += deviation * deviation
+            first += LANES
+    for j in range(width):
         states[j].a.f = means[j]
         states[j].b.f = squares[j]
         states[j].n = counts[j]
 
 
 cdef inline void var_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    var_rows_states(rows, n_rows, states, False)
+    var_rows_states(rows, n_rows, width, states, False)
 
 
 cdef inline void nanvar_columns(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    var_rows_states(rows, n_rows, states, True)
+    var_rows_states(rows, n_rows, width, states, True)
 
 
 cdef inline void var_merge(State* into, const State* other, scalar* tag) noexcept nogil:

@@ -5,7 +5,7 @@ out as a capsule named ``TABLE_NAME``; whoever calls kernels reads the table tha
 ``dispatch.py`` chose.  Every function is ``noexcept nogil`` and sees one chunk, never an array.
 
 A reduction is a mergeable triple.  For a chunk of contiguous elements ``partial`` gives a state;
-for a few rows of LANES columns ``columns`` gives a state per column; ``merge`` folds one
+for a few rows of columns ``columns`` gives a state per column; ``merge`` folds one
 state into another; ``finalize`` turns a state into the result.
 """
 
@@ -21,9 +21,11 @@ cdef enum:
 cdef enum:
     CHUNK = 4096
 
-# Rows that `columns` is given at a time: as many streams as a core's prefetcher follows.
+# What `columns` is given at a time: rows, no more than the streams that a core's prefetcher follows,
+# of so many columns that each stream is worth following (1 KiB of float64).
 cdef enum:
     ROWS = 32
+    WIDTH = 128
 
 # The compiled dtypes.
 cdef enum:
@@ -79,7 +81,8 @@ cdef union Number:
 # What is known of the elements seen so far.  By family:
 #   sum, mean    a: the sum                    n: how many were not NaN (nan variants only)
 #   var, std     a: their mean  b: the sum of squared deviations from it  n: how many
-#   min, max     a: least       b: greatest    n: how many were NaN
+#   min, max     a: least       b: greatest    n: how many were NaN: exactly if all were, else at
+#                                                 least one if any was
 #   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere
 cdef struct State:
     Number a
@@ -90,10 +93,11 @@ cdef struct State:
 ctypedef void (*partial_t)(
     const void* x, Py_ssize_t n, Py_ssize_t start, State* state) noexcept nogil
 
-# 0 < `n_rows` <= ROWS rows of LANES contiguous elements each, the first row with index `start`; a
-# state for each column.
+# 0 < `n_rows` <= ROWS rows of `width` contiguous elements each, a multiple of LANES and at most
+# WIDTH; the first row has index `start`.  A state for each column.
 ctypedef void (*columns_t)(
-    const void** rows, Py_ssize_t n_rows, Py_ssize_t start, State* states) noexcept nogil
+    const void** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start,
+    State* states) noexcept nogil
 
 # `tag` is not read; its type says the dtype to the template that the function is made from.
 ctypedef void (*merge_t)(State* into, const State* other, void* tag) noexcept nogil

@@ -1,0 +1,152 @@
+"""Layer: kernels.  What the kernels accept, what they convert, and every message that refuses.
+
+The compiled dtypes are float64, float32, int64 and int32.  Another dtype is converted to one of
+them in which the kernel gives NumPy's result, and the result is converted back; where there is
+none (complex, long double, dates, strings, objects) the call is refused with TypeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Restore = Callable[[Array], Any]
+
+_COMPILED = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32"))
+_SIGN_BIT = np.uint64(1 << 63)
+
+
+def as_array(name: str, a: Any) -> Array:
+    """Return `a` as a plain ndarray in the machine's byte order, of a dtype with numbers."""
+    if isinstance(a, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: masked arrays are not supported; pass a.compressed(), or "
+            f"a.filled(np.nan) to a nan variant"
+        )
+    array = np.asarray(a)
+    if array.dtype.kind not in "bifu" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name}: dtype {array.dtype} is not supported; "
+            f"pass real numbers of at most 64 bits, e.g. a.astype(float)"
+        )
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def reducible(name: str, a: Any, dtype: npt.DTypeLike = None) -> tuple[Array, Restore | None]:
+    """Return `a` in a compiled dtype, and what turns results into those NumPy would give."""
+    array = as_array(name, a)
+    family = name.removeprefix("nan")
+    if dtype is None:
+        result_dtype = array.dtype
+    else:
+        result_dtype = np.dtype(dtype)
+        if result_dtype.kind not in ("f" if family in ("mean", "var", "std") else "bifu"):
+            raise TypeError(f"{name}: dtype {result_dtype} is not supported for the result")
+        if result_dtype.itemsize > 8:
+            raise TypeError(f"{name}: dtype {result_dtype} is not supported; at most 64 bits are")
+        array = array.astype(result_dtype)
+
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if array.dtype in _COMPILED:
+        # int64 has two C types where long is 64 bits wide; either has compiled kernels.
+        same = dtype is None or family in ("mean", "var", "std") or result_dtype.itemsize == 8
+        return array, None if same else _as_dtype(result_dtype)
+    if kind == "f":  # float16
+        return array.astype(np.float32), None if "arg" in family else _as_dtype(np.float16)
+    if family in ("mean", "var", "std"):
+        exact = np.int32 if size < 4 else np.int64 if size == 4 else np.float64
+        return array.astype(exact), None
+    if family == "sum":
+        # Sums modulo 2**64 have the same bits with and without a sign.
+        wide = np.uint64 if kind == "u" else np.int64
+        restore = _as_dtype(wide) if dtype is None else _as_dtype(result_dtype)
+        return array.astype(wide, copy=False).view(np.int64), restore
+    if array.dtype == np.uint64:
+        # Flipping the highest bit maps uint64 to int64 and keeps the order.
+        return np.asarray(array ^ _SIGN_BIT).view(np.int64), None if "arg" in family else _flip_sign_bit
+    wider = np.int32 if size < 4 else np.int64
+    return array.astype(wider), None if "arg" in family else _as_dtype(array.dtype)
+
+
+def _as_dtype(dtype: npt.DTypeLike) -> Restore:
+    return lambda result: result.astype(dtype)
+
+
+def _flip_sign_bit(result: Array) -> Any:
+    return result.view(np.uint64) ^ _SIGN_BIT
+
+
+def no_identity(name: str) -> str:
+    """Return what NumPy says of an extreme of no elements."""
+    family = name.removeprefix("nan")
+    if family.startswith("arg"):
+        return f"attempt to get {family} of an empty sequence"
+    ufunc = {"min": "minimum", "max": "maximum", "minmax": "minimum"}[family]
+    return f"zero-size array to reduction operation {ufunc} which has no identity"
+
+
+def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse an `out` into which a result of this shape and dtype cannot go."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name}: out must be an array, not {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"{name}: out has shape {out.shape}; the result has shape {shape}")
+    if not np.can_cast(dtype, out.dtype, casting="same_kind"):
+        raise TypeError(
+            f"{name}: out has dtype {out.dtype}, which cannot hold the result's {dtype} by the "
+            f"casting rule 'same_kind'"
+        )
+    if not out.flags.writeable:
+        raise ValueError(f"{name}: out is read-only")
+
+
+def store(name: str, result: Any, out: Any) -> Array:
+    """Copy a reduction's result into the caller's `out` and return that."""
+    check_out(name, out, np.shape(result), np.asarray(result).dtype)
+    np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def elementwise_dtypes(name: str, *operands: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """Return the dtype that NumPy would give, and the compiled one to compute it in."""
+    common = np.result_type(*operands)
+    if common.kind == "b":
+        if name not in ("square", "cube"):
+            raise TypeError(f"{name}: bool is not supported; use np.logical_not or np.logical_or")
+        common = np.dtype(np.int8)  # as np.square has it
+    if common.kind == "f":
+        return common, common if common.itemsize == 8 else np.dtype(np.float32)
+    # Arithmetic modulo 2**32 or 2**64 holds that of every narrower integer, signed or not.
+    return common, np.dtype(np.int64 if common.itemsize == 8 else np.int32)
+
+
+def check_bins(bins: Any) -> int:
+    """Return the number of bins, which NumPy takes as an integer of at least 1."""
+    try:
+        number = int(bins.__index__())
+    except (AttributeError, TypeError):
+        raise TypeError(f"histogram: bins must be an integer, not {bins!r}") from None
+    if number < 1:
+        raise ValueError(f"histogram: bins must be at least 1, not {number}")
+    if number > 2**31 - 2:
+        raise ValueError(f"histogram: bins must be less than 2**31 - 1, not {number}")
+    return number
+
+
+def check_range(first: float, last: float, given: bool) -> tuple[float, float]:
+    """Return the outer edges of a histogram, by NumPy's rules."""
+    if given and first > last:
+        raise ValueError(
+            f"histogram: the range's maximum must not be below its minimum, but it is "
+            f"({first}, {last})"
+        )
+    if not (np.isfinite(first) and np.isfinite(last)):
+        kind = "supplied" if given else "autodetected"
+        raise ValueError(f"histogram: {kind} range of [{first}, {last}] is not finite")
+    if first == last:
+        return first - 0.5, last + 0.5
+    return first, last

@@ -1,0 +1,50 @@
+"""Layer: parallel.  The public kernels: cut into units, run by threads or a pool, merged."""
+
+from fastproc.parallel._elementwise import add, cube, negative, square
+from fastproc.parallel._histogram import histogram
+from fastproc.parallel._reduction import (
+    argmax,
+    argmin,
+    max,
+    mean,
+    min,
+    minmax,
+    nanargmax,
+    nanargmin,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanminmax,
+    nanstd,
+    nansum,
+    nanvar,
+    std,
+    sum,
+    var,
+)
+
+__all__ = [
+    "add",
+    "argmax",
+    "argmin",
+    "cube",
+    "histogram",
+    "max",
+    "mean",
+    "min",
+    "minmax",
+    "nanargmax",
+    "nanargmin",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanminmax",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "negative",
+    "square",
+    "std",
+    "sum",
+    "var",
+]

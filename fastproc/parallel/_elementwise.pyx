@@ -1,0 +1,292 @@
+"""Layer: parallel.  The gates of the elementwise kernels: square, cube, negative, add.
+
+A small contiguous array takes a short way; anything else is walked as runs of elements, several
+operands in step.  Elements do not depend on one another, so cuts and workers never change bits.
+"""
+# cython: freethreading_compatible=True
+# Module state is written at import only.
+
+import numpy as np
+
+from libc.stdint cimport int64_t
+from numpy cimport (
+    NPY_ARRAY_ALIGNED,
+    NPY_ARRAY_C_CONTIGUOUS,
+    NPY_ARRAY_WRITEABLE,
+    PyArray_BYTES,
+    PyArray_CHKFLAGS,
+    PyArray_DATA,
+    PyArray_DIMS,
+    PyArray_EMPTY,
+    PyArray_NDIM,
+    PyArray_SIZE,
+    PyArray_STRIDES,
+    PyArray_TYPE,
+    import_array,
+    ndarray,
+)
+
+from fastproc.kernels._table cimport (
+    ADD,
+    CHUNK,
+    CUBE,
+    NEGATIVE,
+    SQUARE,
+    KernelTable,
+    binary_t,
+    unary_t,
+)
+from fastproc.parallel._gate cimport Item, dtype_code, item_size, new_scalar, table_in
+from fastproc.parallel._threads cimport run_units, threads_for
+from fastproc.parallel._walk cimport (
+    MAX_OPERANDS,
+    Walk,
+    flip_dims,
+    last_stride,
+    merge_dims,
+    offset_of,
+    order_dims,
+    pack,
+    run_length,
+    unpack,
+)
+
+from fastproc import plan
+from fastproc.kernels import dispatch, validate
+from fastproc.parallel import processes
+
+import_array()
+
+cdef const KernelTable* _table = table_in(dispatch.table)
+
+# What one thread needs for a byte it reads or writes, in nanoseconds; memory sets it.
+cdef double NS_PER_BYTE = 0.05
+
+cdef Py_ssize_t UNIT = plan.ELEMENTWISE_UNIT
+
+cdef struct ElementwiseJob:
+    unary_t unary            # NULL for a binary kernel
+    binary_t binary
+    Py_ssize_t itemsize
+    Walk walk                # operand 0 is the output
+    Py_ssize_t size
+    bint packed[MAX_OPERANDS]
+
+
+cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
+    """Compute UNIT elements: runs as they lie, or chunks of packed elements."""
+    cdef ElementwiseJob* job = <ElementwiseJob*>argument
+    cdef double scratch[MAX_OPERANDS][CHUNK]
+    cdef char* operands[MAX_OPERANDS]
+    cdef Py_ssize_t start = unit * UNIT, stop = min(start + UNIT, job.size), n
+    cdef Py_ssize_t step1, step2
+    cdef int k
+    while start < stop:
+        n = stop - start
+        for k in range(job.walk.n_operands):
+            if not job.packed[k]:
+                n = min(n, run_length(&job.walk, start))
+            else:
+                n = min(n, <Py_ssize_t>CHUNK)
+        for k in range(job.walk.n_operands):
+            if job.packed[k]:
+                operands[k] = <char*>&scratch[k][0]
+                if k > 0:
+                    pack(&job.walk, k, start, n, job.itemsize, operands[k])
+            else:
+                operands[k] = job.walk.data[k] + offset_of(&job.walk, k, start)
+        if job.unary != NULL:
+            job.unary(operands[1], operands[0], n)
+        else:
+            step1 = 1 if job.packed[1] or last_stride(&job.walk, 1) else 0
+            step2 = 1 if job.packed[2] or last_stride(&job.walk, 2) else 0
+            job.binary(operands[1], step1, operands[2], step2, operands[0], n)
+        if job.packed[0]:
+            unpack(&job.walk, 0, start, n, job.itemsize, operands[0])
+        start += n
+
+
+cdef int _prepare(ElementwiseJob* job, int name, bint is_unary, list arrays) except -1:
+    """Plan a kernel over arrays of one shape and one compiled dtype, the output first."""
+    cdef ndarray array = arrays[0]
+    cdef int code = dtype_code(array), k, i
+    cdef Py_ssize_t stride
+    job.unary = _table.unaries[name][code] if is_unary else NULL
+    job.binary = NULL if is_unary else _table.binaries[name][code]
+    job.itemsize = item_size(code)
+    job.size = PyArray_SIZE(array)
+    job.walk.n_dims = PyArray_NDIM(array)
+    job.walk.n_operands = len(arrays)
+    for k in range(job.walk.n_operands):
+        array = arrays[k]
+        job.walk.data[k] = PyArray_BYTES(array)
+        for i in range(job.walk.n_dims):
+            job.walk.shape[i] = PyArray_DIMS(array)[i]
+            job.walk.strides[k][i] = PyArray_STRIDES(array)[i]
+    order_dims(&job.walk)
+    flip_dims(&job.walk)
+    merge_dims(&job.walk)
+    for k in range(job.walk.n_operands):
+        stride = last_stride(&job.walk, k)
+        job.packed[k] = job.walk.n_dims > 0 and stride != job.itemsize and not (
+            stride == 0 and not is_unary and k > 0)
+        if not PyArray_CHKFLAGS(<ndarray>arrays[k], NPY_ARRAY_ALIGNED):
+            job.packed[k] = True
+    return 0
+
+
+def elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py_ssize_t last):
+    """Do units `first` to `last` of an elementwise kernel, in a process of a pool."""
+    cdef ElementwiseJob job
+    cdef Py_ssize_t unit
+    _prepare(&job, name, is_unary, arrays)
+    with nogil:
+        for unit in range(first, last):
+            _do_unit(&job, unit)
+
+
+cdef object _compute(int name, bint is_unary, str label, tuple operands, object out,
+                     object workers):
+    """Compute any operands into `out` or a new array."""
+    cdef ElementwiseJob job
+    cdef int n_threads
+    cdef double work_ns
+    # A Python number takes part in the choice of the dtype by its kind alone (NEP 50).
+    arrays = [validate.as_array(label, operand) for operand in operands]
+    weak = [operand if type(operand) in (int, float) else array
+            for operand, array in zip(operands, arrays)]
+    dtype, computed = validate.elementwise_dtypes(label, *weak)
+    arrays = [
+        np.asarray(operand, dtype=dtype) if type(operand) in (int, float) else array
+        for operand, array in zip(operands, arrays)
+    ]
+    shape = np.broadcast_shapes(*[array.shape for array in arrays])
+    arrays = [np.broadcast_to(array.astype(computed, copy=False), shape) for array in arrays]
+    if out is not None:
+        validate.check_out(label, out, shape, dtype)
+
+    if out is not None and out.dtype == computed and not _overlaps(out, arrays):
+        target = out
+    else:
+        # Like NumPy's, a new array has the memory order of its inputs where they agree.
+        in_order = all([array.strides == arrays[0].strides for array in arrays])
+        target = np.empty_like(arrays[0], shape=shape, order="K" if in_order else "C", subok=False)
+
+    _prepare(&job, name, is_unary, [target, *arrays])
+    work_ns = job.size * job.itemsize * (len(arrays) + 1) * NS_PER_BYTE
+    n_units = -(-job.size // UNIT)
+    n_threads = threads_for(workers, work_ns, n_units)
+    if n_threads > 0:
+        run_units(_do_unit, &job, n_units, n_threads)
+    else:
+        target = processes.compute_elementwise(
+            workers, elementwise_units, (name, is_unary), target, arrays, n_units)
+
+    if target is out:
+        return out
+    if out is not None:
+        np.copyto(out, target, casting="same_kind")
+        return out
+    target = target.astype(dtype, copy=False)
+    return target[()] if target.ndim == 0 else target
+
+
+def _overlaps(out, arrays):
+    """Tell whether writing `out` could change an input before it is read."""
+    for array in arrays:
+        same = (array.ctypes.data == out.ctypes.data and array.strides == out.strides)
+        if not same and np.may_share_memory(out, array):
+            return True
+    return False
+
+
+cdef inline bint _is_plain(object x) noexcept:
+    """Tell whether `x` is a small contiguous array of a compiled dtype."""
+    return (
+        type(x) is ndarray
+        and PyArray_SIZE(<ndarray>x) <= CHUNK
+        and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
+        and dtype_code(<ndarray>x) >= 0
+    )
+
+
+cdef inline bint _fits(ndarray x, object out) noexcept:
+    """Tell whether a kernel may write `x`'s results straight into `out`."""
+    cdef ndarray target
+    cdef Py_ssize_t size, distance
+    cdef int i
+    if not _is_plain(out):
+        return False
+    target = <ndarray>out
+    if PyArray_TYPE(target) != PyArray_TYPE(x) or PyArray_NDIM(target) != PyArray_NDIM(x):
+        return False
+    if not PyArray_CHKFLAGS(target, NPY_ARRAY_WRITEABLE):
+        return False
+    for i in range(PyArray_NDIM(x)):
+        if PyArray_DIMS(target)[i] != PyArray_DIMS(x)[i]:
+            return False
+    size = PyArray_SIZE(x) * item_size(dtype_code(x))
+    distance = PyArray_BYTES(target) - PyArray_BYTES(x)
+    return distance == 0 or distance >= size or distance <= -size
+
+
+cdef object _unary(int name, str label, object x, object out, object workers):
+    cdef ndarray array, target
+    cdef Item item
+    cdef int code
+    if workers is None and _is_plain(x) and (out is None or _fits(<ndarray>x, out)):
+        array = <ndarray>x
+        code = dtype_code(array)
+        if out is None and PyArray_NDIM(array) == 0:
+            _table.unaries[name][code](PyArray_DATA(array), &item, 1)
+            return new_scalar(code, &item)
+        if out is None:
+            target = PyArray_EMPTY(
+                PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
+        else:
+            target = <ndarray>out
+        _table.unaries[name][code](PyArray_DATA(array), PyArray_DATA(target), PyArray_SIZE(array))
+        return target
+    return _compute(name, True, label, (x,), out, workers)
+
+
+cdef inline bint _same_shape(ndarray x1, ndarray x2) noexcept:
+    cdef int i
+    if PyArray_NDIM(x1) != PyArray_NDIM(x2) or PyArray_NDIM(x1) == 0:
+        return False
+    for i in range(PyArray_NDIM(x1)):
+        if PyArray_DIMS(x1)[i] != PyArray_DIMS(x2)[i]:
+            return False
+    return True
+
+
+def square(x, out=None, *, workers=None):
+    return _unary(SQUARE, "square", x, out, workers)
+
+
+def cube(x, out=None, *, workers=None):
+    return _unary(CUBE, "cube", x, out, workers)
+
+
+def negative(x, out=None, *, workers=None):
+    return _unary(NEGATIVE, "negative", x, out, workers)
+
+
+def add(x1, x2, out=None, *, workers=None):
+    cdef ndarray array, other, target
+    if workers is None and _is_plain(x1) and _is_plain(x2):
+        array, other = <ndarray>x1, <ndarray>x2
+        if (
+            PyArray_TYPE(array) == PyArray_TYPE(other) and _same_shape(array, other)
+            and (out is None or (_fits(array, out) and _fits(other, out)))
+        ):
+            if out is None:
+                target = PyArray_EMPTY(
+                    PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
+            else:
+                target = <ndarray>out
+            _table.binaries[ADD][dtype_code(array)](
+                PyArray_DATA(array), 1, PyArray_DATA(other), 1, PyArray_DATA(target),
+                PyArray_SIZE(array))
+            return target
+    return _compute(ADD, False, "add", (x1, x2), out, workers)

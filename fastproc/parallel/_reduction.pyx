@@ -1,0 +1,468 @@
+"""Layer: parallel.  The gates of the reductions: from an array and its axes to results.
+
+A gate reads the dtype and the pointers, cuts the work into units, lets this thread, the thread team
+or a pool do them, and wraps the results.  An array of one chunk or less takes a short way past all
+that, since there a call costs more than the arithmetic; it keeps the GIL, as giving it up and
+taking it back takes longer than the loop (some 1 us at the most).
+"""
+# cython: freethreading_compatible=True
+# Module state is written at import only.
+
+import warnings
+
+import numpy as np
+
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+from numpy cimport (
+    NPY_ARRAY_ALIGNED,
+    NPY_ARRAY_C_CONTIGUOUS,
+    NPY_FLOAT32,
+    NPY_FLOAT64,
+    NPY_INT32,
+    NPY_INT64,
+    PyArray_BYTES,
+    PyArray_CHKFLAGS,
+    PyArray_DATA,
+    PyArray_DIMS,
+    PyArray_EMPTY,
+    PyArray_NDIM,
+    PyArray_SIZE,
+    PyArray_STRIDES,
+    import_array,
+    ndarray,
+    npy_intp,
+)
+
+from fastproc.kernels._table cimport (
+    ARGMAX,
+    ARGMIN,
+    CHUNK,
+    FINE,
+    FLOAT32,
+    FLOAT64,
+    INT32,
+    INT64,
+    MAX,
+    MEAN,
+    MIN,
+    MINMAX,
+    NANARGMAX,
+    NANARGMIN,
+    NANMAX,
+    NANMEAN,
+    NANMIN,
+    NANMINMAX,
+    NANSTD,
+    NANSUM,
+    NANVAR,
+    NO_FREEDOM,
+    NO_VALUE,
+    STD,
+    SUM,
+    VAR,
+    Finding,
+    KernelTable,
+    Reduction,
+    State,
+)
+from fastproc.parallel._gate cimport Item, dtype_code, item_size, new_scalar, table_in
+from fastproc.parallel._reduction_job cimport (
+    ReductionJob,
+    do_unit,
+    finish,
+    plan_units,
+    write_result,
+)
+from fastproc.parallel._threads cimport run_units, threads_for
+from fastproc.parallel._walk cimport MAX_DIMS, flip_dims, magnitude
+
+from fastproc.kernels import dispatch, validate
+from fastproc.parallel import processes
+
+import_array()
+
+cdef const KernelTable* _table = table_in(dispatch.table)
+
+# By kernel number, see _table.pxd.
+NAMES = (
+    "sum", "mean", "var", "std", "min", "max", "minmax", "argmin", "argmax",
+    "nansum", "nanmean", "nanvar", "nanstd", "nanmin", "nanmax", "nanminmax", "nanargmin",
+    "nanargmax",
+)
+
+# What one thread needs for a byte it reduces, in nanoseconds; memory sets it, not the kernel.
+cdef double NS_PER_BYTE = 0.04
+
+cdef int[4] _type_numbers
+_type_numbers[:] = [NPY_FLOAT64, NPY_FLOAT32, NPY_INT64, NPY_INT32]
+
+
+cdef inline bint _is_arg(int name) noexcept:
+    return name == ARGMIN or name == ARGMAX or name == NANARGMIN or name == NANARGMAX
+
+
+cdef inline bint _is_minmax(int name) noexcept:
+    return name == MINMAX or name == NANMINMAX
+
+
+cdef inline bint _has_identity(int name) noexcept:
+    """Tell whether the kernel has a result for no elements at all, if only NaN."""
+    return (SUM <= name and name <= STD) or (NANSUM <= name and name <= NANSTD)
+
+
+cdef inline int _result_dtype(int name, int dtype) noexcept:
+    if _is_arg(name):
+        return INT64
+    if name == SUM or name == NANSUM:
+        return INT64 if dtype == INT32 else dtype
+    if _has_identity(name):
+        return FLOAT32 if dtype == FLOAT32 else FLOAT64
+    return dtype
+
+
+cdef inline object _reduce(
+    int name, object a, object axis, object dtype, object out, bint keepdims, double ddof,
+    object workers
+):
+    """Take the short way if the call is a common one on a small array, else the long way."""
+    cdef ndarray array
+    cdef Py_ssize_t size
+    cdef int code
+    if (workers is None and out is None and dtype is None and not keepdims and type(a) is ndarray):
+        array = <ndarray>a
+        size = PyArray_SIZE(array)
+        if (
+            0 < size and size <= CHUNK
+            and (axis is None or (PyArray_NDIM(array) == 1 and _is_first_axis(axis)))
+            and PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
+        ):
+            code = dtype_code(array)
+            if code >= 0:
+                return _reduce_chunk(name, code, array, size, ddof)
+    return _reduce_array(name, a, axis, dtype, out, keepdims, ddof, workers)
+
+
+cdef inline bint _is_first_axis(object axis) noexcept:
+    """Tell whether `axis` is the int 0 or -1, without an error for what is no number."""
+    return type(axis) is int and (axis == 0 or axis == -1)
+
+
+cdef object _reduce_chunk(int name, int code, ndarray array, Py_ssize_t size, double ddof):
+    cdef const Reduction* kernel = &_table.reductions[name][code]
+    cdef int result_code = _result_dtype(name, code)
+    cdef State state
+    cdef Item first, second
+    cdef Finding finding
+    kernel.partial(PyArray_DATA(array), size, 0, &state)
+    finding = kernel.finalize(&state, size, ddof, &first, &second)
+    if finding != FINE:
+        _report(name, finding == NO_VALUE, finding == NO_FREEDOM)
+    if _is_minmax(name):
+        return new_scalar(result_code, &first), new_scalar(result_code, &second)
+    return new_scalar(result_code, &first)
+
+
+cdef int _report(int name, bint no_value, bint no_freedom) except -1:
+    """Say what NumPy says of results that have no value or no degree of freedom."""
+    if no_value and _is_arg(name):
+        raise ValueError("All-NaN slice encountered")
+    if no_value and (name == MEAN or name == NANMEAN):
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=1)
+    elif no_value:
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=1)
+    if no_freedom:
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=1)
+    return 0
+
+
+cdef object _reduce_array(
+    int name, object a, object axis, object dtype, object out, bint keepdims, double ddof,
+    object workers
+):
+    """Reduce any array along any axes."""
+    cdef ReductionJob job
+    cdef bint reduces[MAX_DIMS]
+    cdef int order[MAX_DIMS]
+    cdef npy_intp shape[MAX_DIMS]
+    cdef ndarray array, result, second
+    cdef int code, result_code, n_kept = 0, i, n_threads
+    cdef object restore = None
+
+    if type(a) is not ndarray or dtype is not None or dtype_code(<ndarray>a) < 0:
+        a, restore = validate.reducible(NAMES[name], a, dtype)
+    array = <ndarray?>a
+    code = dtype_code(array)
+    _mark_axes(name, axis, array, reduces)
+    _prepare(&job, name, code, array, reduces, order)
+    job.ddof = ddof
+    if job.n_reduced == 0 and job.n_out > 0 and not _has_identity(name):
+        raise ValueError(validate.no_identity(NAMES[name]))
+
+    # The results are laid out in the order of the kept axes in memory, like NumPy's.
+    result_code = _result_dtype(name, code)
+    for i in range(PyArray_NDIM(array)):
+        if not reduces[order[i]]:
+            shape[n_kept] = PyArray_DIMS(array)[order[i]]
+            n_kept += 1
+    result = PyArray_EMPTY(n_kept, shape, _type_numbers[result_code], 0)
+    second = PyArray_EMPTY(n_kept, shape, _type_numbers[result_code], 0) if (
+        _is_minmax(name)) else result
+    job.out = PyArray_BYTES(result)
+    job.out2 = PyArray_BYTES(second)
+    job.out_itemsize = item_size(result_code)
+
+    n_threads = threads_for(
+        workers, PyArray_SIZE(array) * job.itemsize * NS_PER_BYTE, job.n_units)
+    if n_threads > 0:
+        _run(&job, n_threads)
+    else:
+        _run_on_pool(&job, name, array, _axes_tuple(array, reduces), workers)
+    if job.no_value or job.no_freedom:
+        _report(name, job.no_value, job.no_freedom)
+
+    if _is_minmax(name):
+        if out is None:
+            out = (None, None)
+        elif not isinstance(out, tuple) or len(out) != 2:
+            raise TypeError(f"{NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
+        return (
+            _shaped(name, result, array, reduces, order, keepdims, restore, out[0]),
+            _shaped(name, second, array, reduces, order, keepdims, restore, out[1]),
+        )
+    return _shaped(name, result, array, reduces, order, keepdims, restore, out)
+
+
+cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except -1:
+    """Mark the axes that `axis` names; AxisError, ValueError and TypeError as NumPy's."""
+    cdef int n_dims = PyArray_NDIM(array), i
+    cdef Py_ssize_t number
+    for i in range(n_dims):
+        reduces[i] = axis is None
+    if axis is None:
+        return 0
+    axes = axis if isinstance(axis, tuple) and not _is_arg(name) else (axis,)
+    for item in axes:
+        number = item
+        if number < -n_dims or number >= n_dims:
+            raise np.exceptions.AxisError(number, n_dims)
+        if number < 0:
+            number += n_dims
+        if reduces[number]:
+            raise ValueError("duplicate value in 'axis'")
+        reduces[number] = True
+    return 0
+
+
+cdef tuple _axes_tuple(ndarray array, const bint* reduces):
+    return tuple([i for i in range(PyArray_NDIM(array)) if reduces[i]])
+
+
+cdef int _prepare(
+    ReductionJob* job, int name, int code, ndarray array, const bint* reduces, int* order
+) except -1:
+    """Plan the reduction of an array; `order` gets its axes, the largest stride first."""
+    cdef int n_dims = PyArray_NDIM(array), i, j, axis
+    cdef Py_ssize_t n_adjacent = 1
+    cdef npy_intp* shape = PyArray_DIMS(array)
+    cdef npy_intp* strides = PyArray_STRIDES(array)
+
+    for i in range(n_dims):                 # an insertion sort, stable as it must be
+        j = i
+        while j > 0 and magnitude(strides[order[j - 1]]) < magnitude(strides[i]):
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = i
+
+    job.kernel = &_table.reductions[name][code]
+    job.itemsize = item_size(code)
+    job.kept.n_operands = job.reduced.n_operands = 1
+    job.kept.n_dims = job.reduced.n_dims = 0
+    job.reduced.data[0] = PyArray_BYTES(array)
+    for i in range(n_dims):
+        if not reduces[order[i]]:
+            n_adjacent *= shape[order[i]]
+            job.kept.shape[job.kept.n_dims] = shape[order[i]]
+            job.kept.strides[0][job.kept.n_dims] = strides[order[i]]
+            job.kept.n_dims += 1
+        elif shape[order[i]] != 1:
+            n_adjacent = 1
+    for i in range(n_dims):
+        # An index counts the elements in C order; what has no index is taken as it lies.
+        axis = i if _is_arg(name) else order[i]
+        if reduces[axis]:
+            job.reduced.shape[job.reduced.n_dims] = shape[axis]
+            job.reduced.strides[0][job.reduced.n_dims] = strides[axis]
+            job.reduced.n_dims += 1
+    if not _is_arg(name):
+        flip_dims(&job.reduced)
+    job.kept.data[0] = job.reduced.data[0]
+    plan_units(job, PyArray_CHKFLAGS(array, NPY_ARRAY_ALIGNED), n_adjacent)
+    return 0
+
+
+cdef int _run(ReductionJob* job, int n_threads) except -1:
+    """Do all units in this process."""
+    cdef State nothing
+    cdef Py_ssize_t i
+    if job.n_reduced == 0:
+        memset(&nothing, 0, sizeof(State))
+        for i in range(job.n_out):
+            write_result(job, i, &nothing)
+        return 0
+    if job.n_chunks > 1:
+        job.states = <State*>PyMem_RawMalloc(job.n_out * job.n_chunks * sizeof(State))
+        if job.states == NULL:
+            raise MemoryError("no memory for the states of the chunks")
+    try:
+        run_units(do_unit, job, job.n_units, n_threads)
+        if job.states != NULL:
+            with nogil:
+                finish(job)
+    finally:
+        PyMem_RawFree(job.states)
+    return 0
+
+
+cdef int _run_on_pool(
+    ReductionJob* job, int name, ndarray array, tuple axes, object pool
+) except -1:
+    """Do all units in the pool's processes, which write their states into shared memory."""
+    cdef ndarray states = processes.run_units(
+        pool, reduce_units, (name,), processes.shared_like(array, () if _is_arg(name) else axes),
+        (axes,), job.n_units, job.n_out * job.n_chunks * sizeof(State),
+    )
+    job.states = <State*>PyArray_DATA(states)
+    with nogil:
+        finish(job)
+    return 0
+
+
+def reduce_units(
+    int name, ndarray array, tuple axes, ndarray states, Py_ssize_t first, Py_ssize_t last
+):
+    """Do units `first` to `last` of a reduction, in a process of a pool.
+
+    The plan is made anew from the array: it depends on the array alone.
+    """
+    cdef ReductionJob job
+    cdef bint reduces[MAX_DIMS]
+    cdef int order[MAX_DIMS]
+    cdef Py_ssize_t unit
+    cdef int i
+    for i in range(PyArray_NDIM(array)):
+        reduces[i] = i in axes
+    _prepare(&job, name, dtype_code(array), array, reduces, order)
+    job.states = <State*>PyArray_DATA(states)
+    with nogil:
+        for unit in range(first, last):
+            do_unit(&job, unit)
+
+
+cdef object _shaped(
+    int name, ndarray result, ndarray array, const bint* reduces, const int* order, bint keepdims,
+    object restore, object out
+):
+    """Give results the axes' order, dtype and place that the caller expects."""
+    cdef int n_dims = PyArray_NDIM(array), i
+    cdef bint sorted_already = True
+    cdef object shaped = result
+    for i in range(1, n_dims):
+        sorted_already = sorted_already and order[i - 1] < order[i]
+    if not sorted_already:
+        kept = [order[i] for i in range(n_dims) if not reduces[order[i]]]
+        shaped = shaped.transpose(np.argsort(kept))
+    if keepdims:
+        shaped = shaped.reshape([1 if reduces[i] else array.shape[i] for i in range(n_dims)])
+    if restore is not None:
+        shaped = restore(shaped)
+    if out is None:
+        return shaped[()] if (<ndarray>shaped).ndim == 0 else shaped
+    return validate.store(NAMES[name], shaped, out)
+
+
+# The public functions ------------------------------------------------------------------------------
+#
+# Their signatures are NumPy's and `workers`; their docstrings are in docs.py, which says what they
+# share once.
+
+
+def sum(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(SUM, a, axis, dtype, out, keepdims, 0, workers)
+
+
+def nansum(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(NANSUM, a, axis, dtype, out, keepdims, 0, workers)
+
+
+def mean(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(MEAN, a, axis, dtype, out, keepdims, 0, workers)
+
+
+def nanmean(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(NANMEAN, a, axis, dtype, out, keepdims, 0, workers)
+
+
+def var(
+    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+):
+    return _reduce(VAR, a, axis, dtype, out, keepdims, ddof, workers)
+
+
+def nanvar(
+    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+):
+    return _reduce(NANVAR, a, axis, dtype, out, keepdims, ddof, workers)
+
+
+def std(
+    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+):
+    return _reduce(STD, a, axis, dtype, out, keepdims, ddof, workers)
+
+
+def nanstd(
+    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+):
+    return _reduce(NANSTD, a, axis, dtype, out, keepdims, ddof, workers)
+
+
+def min(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(MIN, a, axis, None, out, keepdims, 0, workers)
+
+
+def nanmin(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(NANMIN, a, axis, None, out, keepdims, 0, workers)
+
+
+def max(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(MAX, a, axis, None, out, keepdims, 0, workers)
+
+
+def nanmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(NANMAX, a, axis, None, out, keepdims, 0, workers)
+
+
+def minmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(MINMAX, a, axis, None, out, keepdims, 0, workers)
+
+
+def nanminmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+    return _reduce(NANMINMAX, a, axis, None, out, keepdims, 0, workers)
+
+
+def argmin(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+    return _reduce(ARGMIN, a, axis, None, out, keepdims, 0, workers)
+
+
+def nanargmin(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+    return _reduce(NANARGMIN, a, axis, None, out, keepdims, 0, workers)
+
+
+def argmax(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+    return _reduce(ARGMAX, a, axis, None, out, keepdims, 0, workers)
+
+
+def nanargmax(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+    return _reduce(NANARGMAX, a, axis, None, out, keepdims, 0, workers)
