@@ -48,6 +48,38 @@ def add(buffer, Py_ssize_t index, int64_t amount):
     return before + amount
 
 
+def replace_first(buffer, Py_ssize_t start, Py_ssize_t stop, int64_t expected, int64_t desired):
+    """Set the first counter of start..stop that is `expected` to `desired`.
+
+    Return its index, or -1 if none is.  Two callers never get the same counter.
+    """
+    cdef Py_buffer view
+    cdef Py_ssize_t index, found = -1
+    cdef int64_t *counters = _address(&view, buffer, stop - 1) - (stop - 1)
+    for index in range(max(start, 0), stop):
+        if (atomic_load(counters + index) == expected
+                and atomic_compare_exchange(counters + index, expected, desired)):
+            found = index
+            break
+    PyBuffer_Release(&view)
+    return found
+
+
+def nonzero(buffer, Py_ssize_t start, Py_ssize_t stop):
+    """Return the values of those counters of start..stop that are not 0."""
+    cdef Py_buffer view
+    cdef Py_ssize_t index
+    cdef int64_t value
+    cdef int64_t *counters = _address(&view, buffer, stop - 1) - (stop - 1)
+    values = []
+    for index in range(max(start, 0), stop):
+        value = atomic_load(counters + index)
+        if value != 0:
+            values.append(value)
+    PyBuffer_Release(&view)
+    return values
+
+
 def compare_exchange(buffer, Py_ssize_t index, int64_t expected, int64_t desired):
     """Set the counter to `desired` if it is `expected`; return whether it was."""
     cdef Py_buffer view

@@ -1,0 +1,331 @@
+"""Layer: shm.  Shared arrays: NumPy arrays over a segment, which travel as a handle.
+
+A SharedArray is to a segment what np.memmap is to a file.  What lies in the segment (the array and
+its views) is a SharedArray; what NumPy computes from it lies elsewhere and is a plain ndarray.
+
+multiprocessing pickles with ForkingPickler, for which a reducer is registered here that sends the
+handle, the place of the view in the segment, shape, strides, dtype and whether it may be written.
+All other pickling is by value, since it may be read at another time or on another machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from fastproc.shm import segment as segments
+from fastproc.shm.segment import Handle, Segment
+
+_PLAIN: Any = np.ndarray  # ndarray's methods, without the generics of its stubs
+
+
+class SharedArray(np.ndarray[Any, Any]):
+    """An ndarray whose data lie in shared memory.
+
+    Made by `shared_empty`, `shared_zeros` and `share`.  Passed to a process through
+    multiprocessing (arguments, pipes, queues, pools), it and each view of it arrive as an array
+    over the *same* memory, whatever their size, in constant time.  Pickled by anything else it is
+    written by value and read back as a plain ndarray.
+
+    Notes
+    -----
+    Processes that write to the same elements at the same time must agree on an order, as threads
+    must.  The memory is given back when no process has an array over it any more.
+
+    Examples
+    --------
+    >>> x = share([[1.0, 2.0], [3.0, 4.0]])
+    >>> type(x.T[0]).__name__, type(x + 1).__name__
+    ('SharedArray', 'ndarray')
+    """
+
+    _segment: Segment | None
+
+    def __array_finalize__(self, obj: object) -> None:
+        segment = getattr(obj, "_segment", None)
+        # Not only views come by here but copies too, and even views of copies.
+        self._segment = segment if segment is not None and _lies_in(self, segment) else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the data lie in shared memory, as they always do but for rare copies.
+
+        Some functions of NumPy make copies of the type of their argument; those have ordinary
+        memory and travel by value.
+        """
+        return self._segment is not None
+
+    def __array_wrap__(
+        self, array: Any, context: Any = None, return_scalar: bool | None = None
+    ) -> Any:
+        if array is self:
+            return array
+        if return_scalar is None:  # NumPy 1 leaves the question to the subclass
+            return_scalar = array.ndim == 0
+        return array[()] if return_scalar else np.asarray(array)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        result = super().__array_function__(func, types, args, kwargs)
+        if type(result) in (tuple, list):
+            return type(result)(map(_plain_unless_shared, result))
+        return _plain_unless_shared(result)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _plain_unless_shared(super().__getitem__(index))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return np.asarray(self).__reduce_ex__(protocol)
+
+    def __reduce__(self) -> Any:
+        return np.asarray(self).__reduce__()
+
+    def __copy__(self) -> Any:
+        return np.asarray(self).__copy__()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None) -> Any:
+        return np.asarray(self).__deepcopy__(memo)
+
+
+def _lies_in(array: npt.NDArray[Any], segment: Segment) -> bool:
+    """Tell whether an array's data lie in a segment; an empty array's may lie anywhere."""
+    if array.flags.owndata:
+        return False
+    return array.size == 0 or 0 <= _address(array) - segment.address < segment.nbytes
+
+
+def _plain_unless_shared(result: Any) -> Any:
+    """Return a SharedArray outside any segment as a plain ndarray, and all else as it is."""
+    if isinstance(result, SharedArray) and not result.is_shared:
+        return np.asarray(result)
+    return result
+
+
+def _returning_plain(name: str) -> Callable[..., Any]:
+    """Return the method of ndarray with this name, its copies being plain ndarrays."""
+    method = getattr(_PLAIN, name)
+
+    @functools.wraps(method)
+    def wrapped(self: SharedArray, *args: Any, **kwargs: Any) -> Any:
+        return _plain_unless_shared(method(self, *args, **kwargs))
+
+    return wrapped
+
+
+# Methods that copy without asking __array_wrap__.
+for _name in (
+    "argpartition",
+    "argsort",
+    "astype",
+    "byteswap",
+    "choose",
+    "compress",
+    "copy",
+    "dot",
+    "flatten",
+    "ravel",
+    "repeat",
+    "reshape",
+    "take",
+):
+    setattr(SharedArray, _name, _returning_plain(_name))
+
+
+def shared_empty(
+    shape: SupportsIndex | Sequence[SupportsIndex],
+    dtype: npt.DTypeLike = float,
+    order: Literal["C", "F"] = "C",
+) -> SharedArray:
+    """Return a new array in shared memory, its elements not set.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The lengths of the axes.
+    dtype : dtype-like, default float64
+        Any dtype whose elements are values, not pointers.
+    order : {'C', 'F'}, default 'C'
+        Row-major or column-major.
+
+    Returns
+    -------
+    SharedArray
+        Of the given shape, dtype and order.
+
+    Raises
+    ------
+    TypeError
+        If elements of `dtype` are or hold pointers, as Python objects and strings of variable width
+        do: they mean nothing in another process.
+    ValueError
+        If a length is negative, or `order` is neither 'C' nor 'F'.
+    MemoryError
+        If the machine, or this process's cgroup, does not have so much memory.
+
+    Notes
+    -----
+    O(1).  The first write to fresh memory costs several times a later one, since the kernel clears
+    and maps it page by page; memory of dropped arrays is used again without that cost.
+
+    Examples
+    --------
+    >>> x = shared_empty((2, 3), "i4")
+    >>> x[...] = 7
+    >>> x.sum()
+    np.int64(42)
+    """
+    return _new(shape, dtype, order)[0]
+
+
+def shared_zeros(
+    shape: SupportsIndex | Sequence[SupportsIndex],
+    dtype: npt.DTypeLike = float,
+    order: Literal["C", "F"] = "C",
+) -> SharedArray:
+    """Return a new array in shared memory, filled with zeros.
+
+    Parameters, errors and dtypes are those of `shared_empty`.
+
+    Returns
+    -------
+    SharedArray
+        Of the given shape, dtype and order.
+
+    Notes
+    -----
+    O(1) in fresh memory, which the kernel clears at the first touch; O(n) in recycled memory.
+
+    Examples
+    --------
+    >>> shared_zeros(3)
+    SharedArray([0., 0., 0.])
+    """
+    array, root, is_zero = _new(shape, dtype, order)
+    if not is_zero:
+        root[: array.nbytes] = 0
+    return array
+
+
+def share(array: npt.ArrayLike) -> SharedArray:
+    """Return an array in shared memory with the same elements, or `array` if it is one already.
+
+    Parameters
+    ----------
+    array : array-like
+        Of any shape, and of any dtype that `shared_empty` takes.
+
+    Returns
+    -------
+    SharedArray
+        A copy that keeps shape, dtype and memory order, as ``array.copy(order='K')`` does; or
+        `array` itself if it is a SharedArray in a segment.
+
+    Raises
+    ------
+    TypeError
+        If the elements are or hold pointers (dtype object), or if `array` is a masked array, whose
+        mask would be lost.
+    MemoryError
+        If the machine, or this process's cgroup, does not have so much memory.
+
+    Notes
+    -----
+    O(n), one copy.  To save it, compute right into a `shared_empty` array.
+
+    Examples
+    --------
+    >>> share(range(3))
+    SharedArray([0, 1, 2])
+    """
+    if isinstance(array, SharedArray) and array.is_shared:
+        return array
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError("share() would lose the mask; share the array's data and its mask")
+    source = np.asarray(array)
+    _check_dtype(source.dtype)
+    # NumPy alone knows what 'K' means for any strides; memory that nobody touches is not taken.
+    strides = np.empty_like(source, order="K", subok=False).strides
+    segment, root, _ = segments.create(source.nbytes)
+    result = _view(segment, root, source.shape, source.dtype, 0, strides)
+    np.copyto(result, source)
+    return result
+
+
+def _new(
+    shape: SupportsIndex | Sequence[SupportsIndex], dtype: npt.DTypeLike, order: Literal["C", "F"]
+) -> tuple[SharedArray, npt.NDArray[np.uint8], bool]:
+    """Return a new array, the root of its segment and whether its data are zero."""
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    dtype = np.dtype(dtype)
+    _check_dtype(dtype)
+    axes = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
+    lengths = tuple(map(operator.index, axes))
+    if any(length < 0 for length in lengths):
+        raise ValueError(f"negative dimensions are not allowed; the shape is {lengths}")
+    segment, root, is_zero = segments.create(math.prod(lengths) * dtype.itemsize)
+    array: Any = np.ndarray.__new__(SharedArray, lengths, dtype, root, 0, None, order)
+    array._segment = segment
+    return array, root, is_zero
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype.hasobject:
+        raise TypeError(
+            f"arrays of dtype {dtype} cannot be shared: their elements are pointers, which mean "
+            "nothing in another process; convert to numbers or to strings of fixed width"
+        )
+
+
+def _view(
+    segment: Segment,
+    root: npt.NDArray[np.uint8],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    offset: int,
+    strides: tuple[int, ...],
+) -> SharedArray:
+    """Return an array over some bytes of a segment."""
+    array = np.ndarray.__new__(SharedArray, shape, dtype, root, offset, strides)
+    array._segment = segment
+    return array
+
+
+def _reduce(array: SharedArray) -> tuple[Any, ...]:
+    """Pickle as a handle, for multiprocessing; by value what lies in no segment."""
+    segment = array._segment
+    if segment is None:
+        return np.asarray(array).__reduce__()  # type: ignore[return-value]
+    offset = _address(array) - segment.address if array.size else 0
+    details = (array.shape, array.dtype, offset, array.strides, array.flags.writeable)
+    return _rebuild, (segments.send(segment), *details)
+
+
+def _rebuild(
+    handle: Handle,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    offset: int,
+    strides: tuple[int, ...],
+    is_writeable: bool,
+) -> SharedArray:
+    """Unpickle a handle."""
+    segment, root = segments.receive(handle)
+    array = _view(segment, root, shape, dtype, offset, strides)
+    array.flags.writeable = is_writeable
+    return array
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    """Return where the first element lies in this process's memory."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+ForkingPickler.register(SharedArray, _reduce)

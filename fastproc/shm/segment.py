@@ -1,0 +1,407 @@
+"""Layer: shm.  Segments: blocks of shared memory that are mapped once and used many times.
+
+A segment is one page of header (``header.py`` has its layout) and then the data.  Fresh memory is
+dear, since the kernel clears and maps it page by page, so that a dropped segment is kept and used
+again wherever that is safe.  This file decides when it is.
+
+The life of a segment
+---------------------
+*In its owner*, the process that made it, a segment is in one of three states:
+
+``live``      an array over it exists.  Every array keeps, through NumPy's `base`, one plain root
+              array alive; a finalizer on the root tells of the last array's end.
+``waiting``   no array here, but a handle is on its way or another process is a user.
+``recycled``  nobody has it; the next array of a fitting size gets it.  Its generation has been
+              retired, so a handle that comes too late is refused and never sees the next array.
+
+*In a user* it is ``live``, ``waiting`` (the user has sent a handle on, and stays a user until that
+has arrived) or ``idle``: no longer a user, but still mapped, so that a next task with the same
+array, or a recycled segment, costs no page faults.
+
+Each process has one Segment per block of memory and looks at the states again whenever it makes,
+sends, receives or drops one; there is no helper thread and an idle process costs nothing.
+
+Bounds.  The owner keeps at most ``config.segment_cache_bytes()`` in recycled segments and in those
+that wait for another process's array; beyond that it closes the least recently used.  Closing
+says so in the header and gives the pages back at once if nobody uses them, so that idle mappings
+elsewhere hold no memory.  If somebody does use them, they go with the last user.  What waits for a
+handle to arrive is kept whatever its size.
+
+Forking.  Before a fork the parent counts a user for the child on each live segment, so that nothing
+which the child inherits can be recycled under it.  The child owns nothing: it is a user of what was
+live and forgets the rest.
+
+Finalizers may run in any thread at any allocation, hence also inside this file with its lock held.
+They therefore only append to a deque, and settle it if the lock is free; else whoever has the lock
+settles on its way out.
+
+Exit.  A process that multiprocessing started waits up to two seconds for its handles to arrive, for
+with it goes the memory that nobody else has opened.  The main process need not: by then
+multiprocessing has waited for its children.  Who may be killed where is told in ``header.py``.
+"""
+
+from __future__ import annotations
+
+import collections
+import multiprocessing
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import util
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastproc import config
+from fastproc.errors import SegmentGoneError
+from fastproc.shm import memory
+from fastproc.shm.header import HEADER_BYTES, Header, is_alive
+from fastproc.shm.memory import Memory, Place
+
+#: Segments without an array that a process keeps of each sort; each costs one or two file
+#: descriptors, of which a process often has but 1024.
+MOST_KEPT = 64
+
+#: A recycled segment serves an array of at least this fraction of its size.
+LEAST_FILL = 0.5
+
+#: Seconds that an ending process waits for its handles to arrive, and between two looks.
+EXIT_SECONDS = 2.0
+EXIT_STEP_SECONDS = 0.002
+
+_PAGE = 4096
+
+
+class Handle(NamedTuple):
+    """What travels instead of a segment's bytes."""
+
+    token: bytes
+    generation: int
+    number: int
+    ticket: int
+    place: Place
+
+
+class Segment:
+    """One block of shared memory as this process has it; use `create`, `receive` and `send`."""
+
+    def __init__(self, block: Memory, is_owner: bool) -> None:
+        self.memory = block
+        self.is_owner = is_owner
+        self.header = Header(block.mapping)
+        if is_owner:
+            self.header.start(block.fd)
+        self.token = self.header.token  # kept, since giving the pages back clears the header
+        #: Where the data begin in this process's memory.
+        self.address: int = self._bytes().__array_interface__["data"][0]
+        self.leases = 0  # root arrays made less finalizers settled
+        self._root: weakref.ref[npt.NDArray[np.uint8]] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the data may take."""
+        return len(self.memory.mapping) - HEADER_BYTES
+
+    def root(self) -> npt.NDArray[np.uint8] | None:
+        """Return the array of all data bytes if it is alive."""
+        return self._root() if self._root else None
+
+    def _bytes(self) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(self.memory.mapping, np.uint8, offset=HEADER_BYTES)
+
+    def lease(self) -> npt.NDArray[np.uint8]:
+        """Return the array of all data bytes, which keeps the segment live; needs the lock."""
+        root = self.root()
+        if root is None:
+            root = self._bytes()
+            self._root = weakref.ref(root)
+            self.leases += 1
+            # At exit the system takes everything back, and NumPy may be half gone.
+            weakref.finalize(root, _dropped, self).atexit = False
+        return root
+
+
+class _Kept(collections.OrderedDict[bytes, Segment]):
+    """Segments without an array, the least recently used first."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(segment.nbytes for segment in self.values())
+
+
+class _Process:
+    """All segments of this process and what state each is in."""
+
+    def __init__(self) -> None:
+        self.dropped: collections.deque[Segment] = collections.deque()
+        self.segments: dict[bytes, Segment] = {}
+        self.waiting = _Kept()
+        self.recycled = _Kept()
+        self.idle = _Kept()
+        self.is_forked = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock, with all that was dropped before settled."""
+        try:
+            with self._lock:
+                self._settle()
+                yield
+        finally:
+            self.try_settle()
+
+    def try_settle(self) -> None:
+        """Settle what was dropped unless somebody holds the lock, who then will."""
+        # Looks again after the release: what a finalizer appends before, nobody else settles.
+        while self.dropped and self._lock.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
+    def create(self, nbytes: int) -> tuple[Segment, bool]:
+        """Return a segment of at least `nbytes` and whether its data are zero."""
+        size = _size_class(nbytes)
+        fitting = [
+            segment
+            for segment in self.recycled.values()
+            if size <= segment.nbytes and size >= LEAST_FILL * segment.nbytes
+        ]
+        if fitting:
+            segment = min(reversed(fitting), key=lambda segment: segment.nbytes)
+            del self.recycled[segment.token]
+            return segment, False
+        try:
+            block = memory.create(HEADER_BYTES + size)
+        except (OSError, MemoryError):
+            if not self.recycled and not self.idle:
+                raise
+            self._keep_at_most(0, 0)  # what is kept for later may be what is missing now
+            block = memory.create(HEADER_BYTES + size)
+        segment = Segment(block, is_owner=True)
+        self.segments[segment.token] = segment
+        return segment, True
+
+    def send(self, segment: Segment) -> Handle:
+        """Return a new handle of a live segment."""
+        header = segment.header
+        number, ticket = header.issue_ticket()
+        place = segment.memory.place(*header.owner)
+        return Handle(segment.token, header.generation, number, ticket, place)
+
+    def receive(self, handle: Handle) -> Segment:
+        """Return the segment that `handle` stands for, of which this process is then a user."""
+        segment = self.segments.get(handle.token)
+        if segment is None:
+            segment = self._open(handle)
+        elif handle.place[0] == "file":
+            # The memory is here already.  Its descriptor came all the same, unless this handle
+            # has been opened before.
+            with suppress(SegmentGoneError):
+                os.close(memory.take_descriptor(handle.place))
+        if segment.is_owner or handle.token not in self.idle:
+            is_user = segment.header.generation == handle.generation
+        else:
+            is_user = segment.header.enter(handle.generation)
+        if not is_user:
+            raise SegmentGoneError(
+                "the shared array that this handle stands for has been dropped and its memory used "
+                "again; keep the array in the sender until each receiver has it"
+            )
+        self.waiting.pop(handle.token, None)
+        self.idle.pop(handle.token, None)
+        segment.header.take_ticket(handle.number, handle.ticket)
+        return segment
+
+    def _open(self, handle: Handle) -> Segment:
+        """Map memory that is new to this process."""
+        segment = Segment(memory.open_place(handle.place), is_owner=False)
+        if segment.token != handle.token:
+            segment.memory.drop()
+            raise SegmentGoneError(
+                "the memory that this handle stands for is gone, and something else is in its "
+                "place; keep the shared array in the sender until the receiver has it"
+            )
+        self.segments[segment.token] = self.idle[segment.token] = segment
+        return segment
+
+    def _settle(self) -> None:
+        while self.dropped:
+            segment = self.dropped.popleft()
+            segment.leases -= 1
+            if not segment.leases:
+                self.waiting[segment.token] = segment
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Look at each segment without an array again, and keep the bounds."""
+        for token, segment in list(self.waiting.items()):
+            if segment.is_owner:
+                if not segment.header.on_their_way() and segment.header.retire():
+                    self.recycled[token] = self.waiting.pop(token)
+            elif not segment.header.on_their_way(os.getpid()):
+                segment.header.leave()
+                self.idle[token] = self.waiting.pop(token)
+        for segment in list(self.idle.values()):
+            # A killed owner could not say that it closed the segment.
+            if segment.header.closed or not is_alive(segment.header.owner[0]):
+                self._forget(segment)
+        self._keep_at_most(config.segment_cache_bytes(), MOST_KEPT)
+
+    def _keep_at_most(self, nbytes: int, count: int) -> None:
+        """Close owned and forget idle segments beyond these bounds."""
+        lent = _Kept()
+        for token, segment in self.waiting.items():
+            if segment.is_owner and not segment.header.on_their_way():
+                lent[token] = segment
+        for kept in (self.recycled, lent):  # recycled first: nobody has them
+            while kept and (
+                self.recycled.nbytes + lent.nbytes > nbytes
+                or len(self.recycled) + len(lent) > count
+            ):
+                _, segment = kept.popitem(last=False)
+                self._close(segment)
+        while len(self.idle) > count:
+            self._forget(next(iter(self.idle.values())))
+
+    def _close(self, segment: Segment) -> None:
+        """Give up an owned segment for good."""
+        # First closed, then looked: a user who leaves in between sees that it is the last.
+        segment.header.close()
+        self._forget(segment)
+
+    def _forget(self, segment: Segment) -> None:
+        """Drop this process's mapping, and the pages too if it is the last to leave."""
+        if segment.header.closed and segment.header.retire():
+            segment.memory.discard()
+        segment.memory.drop()
+        for kept in (self.segments, self.waiting, self.recycled, self.idle):
+            kept.pop(segment.token, None)
+
+    def be_there_at_exit(self) -> None:
+        """Have `_at_exit` called when this process ends.
+
+        Needed from the start: what is first sent while queues empty themselves at exit comes too
+        late to ask for it.
+        """
+        # After all of multiprocessing's own: the last of them send what is still queued.
+        util.Finalize(None, self._at_exit, exitpriority=-100)
+
+    def _at_exit(self) -> None:
+        is_child = self.is_forked or multiprocessing.parent_process() is not None
+        end = time.monotonic() + EXIT_SECONDS
+        while is_child and time.monotonic() < end and self._has_sent():
+            time.sleep(EXIT_STEP_SECONDS)
+        with self.locked():
+            for segment in list(self.segments.values()):
+                if segment.is_owner:
+                    segment.header.close()
+            self._keep_at_most(0, 0)
+
+    def _has_sent(self) -> bool:
+        return any(
+            segment.header.on_their_way(os.getpid()) for segment in list(self.segments.values())
+        )
+
+    def before_fork(self) -> None:
+        """Count the child as a user of what it inherits; held until after the fork."""
+        self._lock.acquire()
+        self._settle()
+        for segment in self.segments.values():
+            if segment.leases:
+                segment.header.count_user(segment.header.generation)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
+        self.try_settle()
+
+    def after_fork_in_child(self) -> None:
+        """Be a user of what is live and forget all else, without a word to the header."""
+        self._lock = threading.Lock()
+        self.is_forked = True
+        for token, segment in list(self.segments.items()):
+            segment.is_owner = False
+            if segment.leases:
+                segment.header.write_entry()
+            else:
+                segment.memory.drop()
+                del self.segments[token]
+        for kept in (self.waiting, self.recycled, self.idle):
+            kept.clear()
+
+
+_process = _Process()
+
+_process.be_there_at_exit()
+# multiprocessing's children, spawned ones too, begin by forgetting such wishes.
+util.register_after_fork(_process, _Process.be_there_at_exit)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_process.before_fork,
+        after_in_parent=_process.after_fork_in_parent,
+        after_in_child=_process.after_fork_in_child,
+    )
+
+
+def _dropped(segment: Segment) -> None:
+    """Finalizer of a root array; see the head of this file."""
+    _process.dropped.append(segment)
+    _process.try_settle()
+
+
+def create(nbytes: int) -> tuple[Segment, npt.NDArray[np.uint8], bool]:
+    """Return a segment of at least `nbytes`, its root array and whether its data are zero.
+
+    Raises
+    ------
+    MemoryError
+        If the machine or this process's cgroup does not have so much.
+    OSError
+        If this process has too many files open.
+
+    Examples
+    --------
+    >>> segment, root, is_zero = create(1000)
+    >>> root.dtype, root.size >= 1000
+    (dtype('uint8'), True)
+    """
+    with _process.locked():
+        segment, is_zero = _process.create(nbytes)
+        return segment, segment.lease(), is_zero
+
+
+def send(segment: Segment) -> Handle:
+    """Return a handle that a related process can `receive`; `segment` must have an array."""
+    with _process.locked():
+        return _process.send(segment)
+
+
+def receive(handle: Handle) -> tuple[Segment, npt.NDArray[np.uint8]]:
+    """Return the segment that a handle stands for, and its root array.
+
+    Raises
+    ------
+    SegmentGoneError
+        If nobody holds the memory any more, or it cannot be opened from this process.
+    """
+    with _process.locked():
+        segment = _process.receive(handle)
+        return segment, segment.lease()
+
+
+def _size_class(nbytes: int) -> int:
+    """Round up to a whole page and to four sizes per power of two.
+
+    Fewer sizes mean that a recycled segment fits more often.  What lies beyond the array is never
+    touched and thus takes no memory.
+    """
+    pages = max(1, -(-nbytes // _PAGE))
+    step = 1 << max(0, (pages - 1).bit_length() - 3)
+    return -(-pages // step) * step * _PAGE
