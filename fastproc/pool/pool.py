@@ -50,6 +50,9 @@ class Pool(multiprocessing.pool.Pool):
     [1, 2]
     """
 
+    # What the destructor of the base asks for, even where bad arguments end our constructor.
+    _state = "INIT"
+
     def __init__(
         self,
         processes: int | None = None,
@@ -119,8 +122,8 @@ class Pool(multiprocessing.pool.Pool):
         --------
         >>> from fastproc.shm import share
         >>> with Pool(2) as pool:
-        ...     pool.map_blocks(np.sum, share([1, 2, 3, 4]), block_size=2)
-        [np.int64(3), np.int64(7)]
+        ...     list(map(int, pool.map_blocks(np.sum, share([1, 2, 3, 4]), block_size=2)))
+        [3, 7]
         """
         inputs = (array, *arrays)
         names = ["array", *(f"arrays[{index}]" for index in range(len(arrays)))]

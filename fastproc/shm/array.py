@@ -111,7 +111,7 @@ def _returning_plain(name: str) -> Callable[..., Any]:
     """Return the method of ndarray with this name, its copies being plain ndarrays."""
     method = getattr(_PLAIN, name)
 
-    @functools.wraps(method)
+    @functools.wraps(method, assigned=("__name__", "__qualname__"))
     def wrapped(self: SharedArray, *args: Any, **kwargs: Any) -> Any:
         return _plain_unless_shared(method(self, *args, **kwargs))
 
@@ -177,8 +177,8 @@ def shared_empty(
     --------
     >>> x = shared_empty((2, 3), "i4")
     >>> x[...] = 7
-    >>> x.sum()
-    np.int64(42)
+    >>> int(x.sum())
+    42
     """
     return _new(shape, dtype, order)[0]
 
@@ -263,14 +263,15 @@ def _new(
     """Return a new array, the root of its segment and whether its data are zero."""
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F', not {order!r}")
-    dtype = np.dtype(dtype)
-    _check_dtype(dtype)
+    # NumPy makes "S" of one byte, and of a dtype that is an array more axes.
+    element = np.empty((), dtype)
+    _check_dtype(element.dtype)
     axes = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
-    lengths = tuple(map(operator.index, axes))
+    lengths = (*map(operator.index, axes), *element.shape)
     if any(length < 0 for length in lengths):
         raise ValueError(f"negative dimensions are not allowed; the shape is {lengths}")
-    segment, root, is_zero = segments.create(math.prod(lengths) * dtype.itemsize)
-    array: Any = np.ndarray.__new__(SharedArray, lengths, dtype, root, 0, None, order)
+    segment, root, is_zero = segments.create(math.prod(lengths) * element.itemsize)
+    array: Any = np.ndarray.__new__(SharedArray, lengths, element.dtype, root, 0, None, order)
     array._segment = segment
     return array, root, is_zero
 

@@ -56,12 +56,12 @@ class Memory:
             return (self.kind, reduction.DupFd(self.fd))
         return (self.kind, self._name, len(self.mapping))
 
-    def discard(self) -> None:
-        """Give all pages back to the system, although others may still have them mapped."""
+    def discard(self, start: int) -> None:
+        """Give the pages from byte `start` back, although others may still have them mapped."""
         if hasattr(mmap, "MADV_REMOVE"):
             # Some file systems cannot do this; then the pages go with the last mapping.
             with contextlib.suppress(OSError):
-                self.mapping.madvise(mmap.MADV_REMOVE)
+                self.mapping.madvise(mmap.MADV_REMOVE, start)
 
     def drop(self) -> None:
         """Forget the descriptor; the mapping goes with the last array over it."""

@@ -48,7 +48,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import util
 from typing import NamedTuple
@@ -95,7 +95,7 @@ class Segment:
         self.header = Header(block.mapping)
         if is_owner:
             self.header.start(block.fd)
-        self.token = self.header.token  # kept, since giving the pages back clears the header
+        self.token = self.header.token
         #: Where the data begin in this process's memory.
         self.address: int = self._bytes().__array_interface__["data"][0]
         self.leases = 0  # root arrays made less finalizers settled
@@ -278,7 +278,7 @@ class _Process:
     def _forget(self, segment: Segment) -> None:
         """Drop this process's mapping, and the pages too if it is the last to leave."""
         if segment.header.closed and segment.header.retire():
-            segment.memory.discard()
+            segment.memory.discard(HEADER_BYTES)
         segment.memory.drop()
         for kept in (self.segments, self.waiting, self.recycled, self.idle):
             kept.pop(segment.token, None)
@@ -289,19 +289,30 @@ class _Process:
         Needed from the start: what is first sent while queues empty themselves at exit comes too
         late to ask for it.
         """
-        # After all of multiprocessing's own: the last of them send what is still queued.
-        util.Finalize(None, self._at_exit, exitpriority=-100)
+        # After -5, when queues have sent what is still in them.
+        util.Finalize(None, self._at_exit, exitpriority=-50)
+        # After 10, when queues are told to end, and before 0, when the socket closes from which a
+        # relative fetches descriptors.
+        util.Finalize(None, self._send_files_at_exit, exitpriority=5)
 
     def _at_exit(self) -> None:
-        is_child = self.is_forked or multiprocessing.parent_process() is not None
-        end = time.monotonic() + EXIT_SECONDS
-        while is_child and time.monotonic() < end and self._has_sent():
-            time.sleep(EXIT_STEP_SECONDS)
+        self._wait_while(self._has_sent)
         with self.locked():
             for segment in list(self.segments.values()):
                 if segment.is_owner:
                     segment.header.close()
             self._keep_at_most(0, 0)
+
+    def _send_files_at_exit(self) -> None:
+        if any(segment.memory.kind == "file" for segment in list(self.segments.values())):
+            self._wait_while(lambda: _queues_are_sending() or self._has_sent())
+
+    def _wait_while(self, is_busy: Callable[[], bool]) -> None:
+        """Wait for a limited time if somebody may still come for what this process has sent."""
+        is_child = self.is_forked or multiprocessing.parent_process() is not None
+        end = time.monotonic() + EXIT_SECONDS
+        while is_child and time.monotonic() < end and is_busy():
+            time.sleep(EXIT_STEP_SECONDS)
 
     def _has_sent(self) -> bool:
         return any(
@@ -348,6 +359,11 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_process.after_fork_in_parent,
         after_in_child=_process.after_fork_in_child,
     )
+
+
+def _queues_are_sending() -> bool:
+    """Tell whether a multiprocessing.Queue has a thread that may yet pickle something."""
+    return any(thread.name == "QueueFeederThread" for thread in threading.enumerate())
 
 
 def _dropped(segment: Segment) -> None:

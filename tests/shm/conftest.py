@@ -1,0 +1,55 @@
+"""Layer: tests.  Start methods and kinds of memory that the tests run under."""
+
+import multiprocessing
+from multiprocessing import resource_sharer
+
+import pytest
+from relatives import Relative
+
+from fastproc.shm import segment
+
+
+@pytest.fixture(params=["memfd", "portable"])
+def backend(request, monkeypatch):
+    monkeypatch.setenv("FASTPROC_SEGMENTS", request.param)
+    return request.param
+
+
+@pytest.fixture(params=multiprocessing.get_all_start_methods())
+def method(request):
+    return request.param
+
+
+@pytest.fixture
+def relative(method, backend):
+    with_backend = Relative(method, backend)
+    yield with_backend
+    with_backend.end()
+
+
+@pytest.fixture
+def make_relative():
+    made = []
+
+    def make(*args):
+        made.append(Relative(*args))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    """Start and end each test with no segment kept, and with no helper thread."""
+    forget_kept()
+    yield
+    forget_kept()
+    # The portable memory's helper thread would make the next fork a warning.
+    resource_sharer.stop(timeout=5)
+
+
+def forget_kept():
+    with segment._process.locked():
+        segment._process._keep_at_most(0, 0)
