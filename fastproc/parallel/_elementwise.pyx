@@ -53,7 +53,6 @@ from fastproc.parallel._walk cimport (
 
 from fastproc import plan
 from fastproc.kernels import dispatch, validate
-from fastproc.parallel import processes
 
 import_array()
 
@@ -179,6 +178,8 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
     if n_threads > 0:
         run_units(_do_unit, &job, n_units, n_threads)
     else:
+        from fastproc.parallel import processes
+
         target = processes.compute_elementwise(
             workers, elementwise_units, (name, is_unary), target, arrays, n_units)
 

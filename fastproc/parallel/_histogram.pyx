@@ -28,7 +28,6 @@ from fastproc.parallel._threads cimport run_units, threads_for
 
 from fastproc import plan
 from fastproc.kernels import dispatch, validate
-from fastproc.parallel import processes
 from fastproc.parallel._reduction import minmax
 
 import_array()
@@ -151,6 +150,8 @@ def histogram(a, bins=10, range=None, *, workers=None):
         if job.no_memory:
             raise MemoryError("histogram: no memory for the counts")
     else:
+        from fastproc.parallel import processes
+
         memory = processes.run_units(
             workers, histogram_units, (), processes.shared_like(flat, ()),
             (wide_edges, margin, unit_size), n_units, n_units * n_bins * 8)

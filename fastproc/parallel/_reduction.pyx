@@ -79,7 +79,6 @@ from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport MAX_DIMS, flip_dims, magnitude
 
 from fastproc.kernels import dispatch, validate
-from fastproc.parallel import processes
 
 import_array()
 
@@ -329,7 +328,10 @@ cdef int _run_on_pool(
     ReductionJob* job, int name, ndarray array, tuple axes, object pool
 ) except -1:
     """Do all units in the pool's processes, which write their states into shared memory."""
-    cdef ndarray states = processes.run_units(
+    from fastproc.parallel import processes
+
+    cdef ndarray states
+    states = processes.run_units(
         pool, reduce_units, (name,), processes.shared_like(array, () if _is_arg(name) else axes),
         (axes,), job.n_units, job.n_out * job.n_chunks * sizeof(State),
     )

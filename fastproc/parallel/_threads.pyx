@@ -44,7 +44,6 @@ from fastproc.shm._atomic cimport (
 )
 
 from fastproc import config, plan
-from fastproc.pool import Pool
 
 
 cdef extern from "pythread.h" nogil:
@@ -135,18 +134,23 @@ cdef int threads_for(object workers, double work_ns, Py_ssize_t n_units) except 
     cdef bint small = n_units < 2 or work_ns < 2 * _wake_ns
     if workers is None:
         return 1 if small else plan.useful_threads(work_ns, n_units, config.default_workers())
-    if isinstance(workers, Pool):
-        processes = plan.useful_processes(work_ns, n_units, workers.processes)
-        return 1 if processes == 1 else 0
     try:
         most = operator.index(workers)
     except TypeError:
-        raise TypeError(
-            f"workers must be None, a number of threads or a fastproc.Pool, not {workers!r}"
-        ) from None
+        return _processes_for(workers, work_ns, n_units)
     if most < 1:
         raise ValueError(f"workers must be at least 1, not {most}")
     return 1 if small else plan.useful_threads(work_ns, n_units, most)
+
+
+cdef int _processes_for(object workers, double work_ns, Py_ssize_t n_units) except -1:
+    """Return 0 if `workers` is a pool and the work is worth its processes, 1 if it is not."""
+    from fastproc.pool import Pool      # here, since multiprocessing is slow to import
+
+    if not isinstance(workers, Pool):
+        raise TypeError(
+            f"workers must be None, a number of threads or a fastproc.Pool, not {workers!r}")
+    return 0 if plan.useful_processes(work_ns, n_units, workers.processes) > 1 else 1
 
 
 cdef void _assign(Helper* helper) noexcept nogil:

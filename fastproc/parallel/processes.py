@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fastproc import plan
 from fastproc.pool import Pool
-from fastproc.shm import SharedArray, share, shared_empty
+from fastproc.shm import as_shared, share, shared_empty
 
 Array = npt.NDArray[Any]
 
@@ -27,8 +27,9 @@ def shared_like(array: Array, flipped_axes: tuple[int, ...]) -> Array:
     `flipped_axes` are those that are walked in the order of memory: where such a one runs
     backwards, the copy runs forwards.
     """
-    if isinstance(array, SharedArray):
-        return array
+    shared = as_shared(array)
+    if shared is not None:
+        return shared
     flips = tuple(
         slice(None, None, -1) if axis in flipped_axes and stride < 0 else slice(None)
         for axis, stride in enumerate(array.strides)
@@ -76,15 +77,19 @@ def compute_elementwise(
 
     Returns the target, which is a new shared array if the one given is not shared.
     """
-    shared = [shared_like(array, ()) for array in (target, *arrays)]
+    inputs = [shared_like(array, ()) for array in arrays]
+    shared_target = as_shared(target)
+    if shared_target is None:
+        # The strides of a plain target say in which order its axes lie.
+        order = sorted(range(target.ndim), key=lambda axis: -abs(target.strides[axis]))
+        memory = shared_empty([target.shape[axis] for axis in order], target.dtype)
+        shared_target = memory.transpose(np.argsort(order))
     pool.starmap(
         do_units,
         [
-            (*head, shared, first, last)
+            (*head, [shared_target, *inputs], first, last)
             for first, last in plan.task_ranges(n_units, pool.processes)
         ],
         chunksize=1,
     )
-    if isinstance(target, SharedArray):
-        return target
-    return shared[0].view(np.ndarray)
+    return target if as_shared(target) is not None else shared_target.view(np.ndarray)

@@ -70,7 +70,8 @@ class Pool(multiprocessing.pool.Pool):
         super().__init__(
             processes, _start_worker, (initializer, tuple(initargs)), maxtasksperchild, context
         )
-        self._size = processes
+        #: How many processes the pool has.
+        self.processes = processes
 
     def map_blocks(
         self,
@@ -129,7 +130,7 @@ class Pool(multiprocessing.pool.Pool):
         names = ["array", *(f"arrays[{index}]" for index in range(len(arrays)))]
         length = _common_length(dict(zip(names, inputs, strict=True)), out, axis)
         if block_size is None:
-            block_size = max(1, -(-length // (BLOCKS_PER_PROCESS * self._size)))
+            block_size = max(1, -(-length // (BLOCKS_PER_PROCESS * self.processes)))
         if block_size < 1:
             raise ValueError(f"block_size must be at least 1, not {block_size}")
         tasks = []

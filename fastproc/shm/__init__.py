@@ -4,6 +4,6 @@
 they may be used again, and `array.py` makes NumPy arrays of them.
 """
 
-from fastproc.shm.array import SharedArray, share, shared_empty, shared_zeros
+from fastproc.shm.array import SharedArray, as_shared, share, shared_empty, shared_zeros
 
-__all__ = ["SharedArray", "share", "shared_empty", "shared_zeros"]
+__all__ = ["SharedArray", "as_shared", "share", "shared_empty", "shared_zeros"]

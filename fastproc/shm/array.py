@@ -257,6 +257,30 @@ def share(array: npt.ArrayLike) -> SharedArray:
     return result
 
 
+def as_shared(array: npt.NDArray[Any]) -> SharedArray | None:
+    """Return a SharedArray over the same memory if that is shared memory, else None.
+
+    ``np.asarray`` and many functions turn a SharedArray into a plain array over the same memory;
+    this finds the segment again.  O(number of segments).
+
+    Examples
+    --------
+    >>> x = share(range(3))
+    >>> type(as_shared(np.asarray(x)[1:])).__name__, as_shared(np.arange(3))
+    ('SharedArray', None)
+    """
+    if isinstance(array, SharedArray):
+        return array if array.is_shared else None
+    found = segments.containing(_address(array)) if array.size else None
+    if found is None:
+        return None
+    segment, root = found
+    offset = _address(array) - segment.address
+    shared = _view(segment, root, array.shape, array.dtype, offset, array.strides)
+    shared.flags.writeable = array.flags.writeable
+    return shared
+
+
 def _new(
     shape: SupportsIndex | Sequence[SupportsIndex], dtype: npt.DTypeLike, order: Literal["C", "F"]
 ) -> tuple[SharedArray, npt.NDArray[np.uint8], bool]:

@@ -412,6 +412,16 @@ def receive(handle: Handle) -> tuple[Segment, npt.NDArray[np.uint8]]:
         return segment, segment.lease()
 
 
+def containing(address: int) -> tuple[Segment, npt.NDArray[np.uint8]] | None:
+    """Return the live segment in which an address of this process lies, and its root array."""
+    with _process.locked():
+        for segment in _process.segments.values():
+            root = segment.root()
+            if root is not None and 0 <= address - segment.address < segment.nbytes:
+                return segment, root
+    return None
+
+
 def _size_class(nbytes: int) -> int:
     """Round up to a whole page and to four sizes per power of two.
 
