@@ -150,3 +150,12 @@ def check_range(first: float, last: float, given: bool) -> tuple[float, float]:
     if first == last:
         return first - 0.5, last + 0.5
     return first, last
+
+
+def check_edges(edges: Array) -> None:
+    """Refuse bins so narrow that the dtype of the edges cannot tell them apart."""
+    if not np.all(edges[:-1] < edges[1:]):
+        raise ValueError(
+            f"histogram: too many bins for the range: {edges.size - 1} bins from {edges[0]} to "
+            f"{edges[-1]} cannot all be wider than nothing in {edges.dtype}"
+        )

@@ -8,7 +8,9 @@ operands in step.  Elements do not depend on one another, so cuts and workers ne
 
 import numpy as np
 
-from libc.stdint cimport int64_t
+from cpython.float cimport PyFloat_AS_DOUBLE
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+from libc.math cimport isinf
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
@@ -30,6 +32,9 @@ from fastproc.kernels._table cimport (
     ADD,
     CHUNK,
     CUBE,
+    FLOAT32,
+    FLOAT64,
+    INT64,
     NEGATIVE,
     SQUARE,
     KernelTable,
@@ -173,7 +178,7 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
 
     _prepare(&job, name, is_unary, [target, *arrays])
     work_ns = job.size * job.itemsize * (len(arrays) + 1) * NS_PER_BYTE
-    n_units = -(-job.size // UNIT)
+    n_units = (job.size + UNIT - 1) // UNIT
     n_threads = threads_for(workers, work_ns, n_units)
     if n_threads > 0:
         run_units(_do_unit, &job, n_units, n_threads)
@@ -273,21 +278,63 @@ def negative(x, out=None, *, workers=None):
     return _unary(NEGATIVE, "negative", x, out, workers)
 
 
+cdef bint _take_number(object value, int code, Item* item):
+    """Put a Python number into an item of the array's dtype if that is what NumPy does with it."""
+    cdef long long whole
+    cdef int overflow
+    if code == FLOAT64 or code == FLOAT32:
+        if type(value) is not float:
+            return False
+        if code == FLOAT64:
+            item.f64 = value
+            return True
+        item.f32 = <float>PyFloat_AS_DOUBLE(value)
+        return not isinf(item.f32)          # NumPy warns of what is too large
+    if type(value) is not int:
+        return False
+    whole = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if code == INT64:
+        item.i64 = whole
+        return not overflow
+    item.i32 = <int>whole
+    return not overflow and item.i32 == whole
+
+
+cdef object _add_small(ndarray shaped, object x1, object x2, object out):
+    """Add arrays of one shape and dtype, or an array and a number; None if they are neither."""
+    cdef int code = dtype_code(shaped)
+    cdef Item number
+    cdef const void* left = &number
+    cdef const void* right = &number
+    cdef Py_ssize_t step1 = 0, step2 = 0
+    cdef ndarray target
+    if _is_plain(x1):
+        left, step1 = PyArray_DATA(<ndarray>x1), 1
+    if _is_plain(x2):
+        right, step2 = PyArray_DATA(<ndarray>x2), 1
+    if step1 and step2:
+        if PyArray_TYPE(<ndarray>x1) != PyArray_TYPE(<ndarray>x2):
+            return None
+        if not _same_shape(<ndarray>x1, <ndarray>x2):
+            return None
+    elif PyArray_NDIM(shaped) == 0 or not _take_number(x1 if step2 else x2, code, &number):
+        return None
+    if out is None:
+        target = PyArray_EMPTY(
+            PyArray_NDIM(shaped), PyArray_DIMS(shaped), PyArray_TYPE(shaped), 0)
+    elif _fits(shaped, out) and (not step1 or _fits(<ndarray>x1, out)):
+        target = <ndarray>out
+    else:
+        return None
+    _table.binaries[ADD][code](
+        left, step1, right, step2, PyArray_DATA(target), PyArray_SIZE(shaped))
+    return target
+
+
 def add(x1, x2, out=None, *, workers=None):
-    cdef ndarray array, other, target
-    if workers is None and _is_plain(x1) and _is_plain(x2):
-        array, other = <ndarray>x1, <ndarray>x2
-        if (
-            PyArray_TYPE(array) == PyArray_TYPE(other) and _same_shape(array, other)
-            and (out is None or (_fits(array, out) and _fits(other, out)))
-        ):
-            if out is None:
-                target = PyArray_EMPTY(
-                    PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
-            else:
-                target = <ndarray>out
-            _table.binaries[ADD][dtype_code(array)](
-                PyArray_DATA(array), 1, PyArray_DATA(other), 1, PyArray_DATA(target),
-                PyArray_SIZE(array))
-            return target
+    cdef object result
+    if workers is None and (_is_plain(x1) or _is_plain(x2)):
+        result = _add_small(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out)
+        if result is not None:
+            return result
     return _compute(ADD, False, "add", (x1, x2), out, workers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
-from libc.math cimport fabs
+from libc.math cimport fabs, fmax, isfinite
 from libc.stdint cimport int64_t
 from numpy cimport (
     NPY_FLOAT64,
@@ -77,7 +77,7 @@ cdef int _prepare(
     job.bins.n_bins = <int>(PyArray_SIZE(edges) - 1)
     job.bins.first = job.bins.edges[0]
     job.bins.last = job.bins.edges[job.bins.n_bins]
-    job.bins.scale = job.bins.n_bins / (job.bins.last - job.bins.first)
+    job.bins.scale = _scale(job.bins.first, job.bins.last, job.bins.n_bins)
     job.bins.margin = margin
     job.no_memory = 0
     return 0
@@ -99,6 +99,24 @@ def histogram_units(
         raise MemoryError("histogram: no memory for the counts")
 
 
+cdef double _scale(double first, double last, int n_bins) noexcept:
+    """Return bins per unit of the data, 0 where that is out of a double's range."""
+    cdef double scale = n_bins / (last - first)
+    return scale if isfinite(scale) else 0
+
+
+cdef double _margin(double first, double last, int n_bins, double epsilon) noexcept:
+    """Return how far, in bins, rounding can take a place from where the edges say it is.
+
+    A place is moved by a few units in the last place of what it is made of: itself, up to n_bins,
+    and the outer edges measured in bins.  `epsilon` is that of the edges' dtype.
+    """
+    cdef double scale = _scale(first, last, n_bins)
+    if scale == 0:
+        return 1                # a place says nothing then
+    return 4 * epsilon * (n_bins + fmax(fabs(first), fabs(last)) * scale)
+
+
 def _edges_of(array, int n_bins, range, workers):
     """Return the edges by NumPy's rules, in NumPy's dtype."""
     if range is None:
@@ -116,14 +134,16 @@ def _edges_of(array, int n_bins, range, workers):
     dtype = np.result_type(first, last, array)
     if dtype.kind in "bui":
         dtype = np.dtype(np.float64)
-    return np.linspace(first, last, n_bins + 1, endpoint=True, dtype=dtype)
+    edges = np.linspace(first, last, n_bins + 1, endpoint=True, dtype=dtype)
+    validate.check_edges(edges)
+    return edges
 
 
 def histogram(a, bins=10, range=None, *, workers=None):
     cdef HistogramJob job
     cdef int n_bins, n_threads
     cdef Py_ssize_t n_units
-    cdef double epsilon, margin
+    cdef double margin
     array = validate.as_array("histogram", a)
     n_bins = validate.check_bins(bins)
     # The kernel reads contiguous elements, in any order: an array that has holes is copied.
@@ -132,15 +152,10 @@ def histogram(a, bins=10, range=None, *, workers=None):
     flat, _ = validate.reducible("mean", flat)
     wide_edges = edges.astype(np.float64)
 
-    # Rounding moves a place by a few units in the last place of the quantities it is made of: the
-    # place itself, up to n_bins, and the outer edges measured in bins.
-    epsilon = DBL_EPSILON if edges.dtype == np.float64 else FLT_EPSILON
-    margin = 4 * epsilon * (
-        n_bins + max(fabs(wide_edges[0]), fabs(wide_edges[n_bins]))
-        * (n_bins / (wide_edges[n_bins] - wide_edges[0])))
-
+    margin = _margin(wide_edges[0], wide_edges[n_bins], n_bins,
+                     DBL_EPSILON if edges.dtype == np.float64 else FLT_EPSILON)
     n_units = plan.histogram_units(flat.size, n_bins)
-    unit_size = -(-flat.size // max(n_units, 1))
+    unit_size = (flat.size + n_units - 1) // n_units if n_units > 0 else 0
     n_threads = threads_for(workers, flat.size * NS_PER_ELEMENT, n_units)
     if n_threads > 0:
         counts = np.empty((n_units, n_bins), np.int64)
