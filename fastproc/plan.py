@@ -7,6 +7,8 @@ worth waking depends on the time that the work takes.
 
 from __future__ import annotations
 
+import itertools
+
 #: Waking a sleeping thread and waiting for it, in nanoseconds (two futex calls and two switches).
 THREAD_WAKE_NS = 50_000
 
@@ -85,4 +87,4 @@ def task_ranges(n_units: int, n_workers: int) -> list[tuple[int, int]]:
     """
     n_tasks = min(n_units, n_workers * TASKS_PER_WORKER)
     cuts = [n_units * task // n_tasks for task in range(n_tasks + 1)]
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))

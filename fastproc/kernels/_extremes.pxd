@@ -54,7 +54,7 @@ cdef inline scalar value_of(const State* state, bint second, scalar tag) noexcep
         return <scalar>(state.b.i if second else state.a.i)
 
 
-# Min and max ---------------------------------------------------------------------------------------
+# Min and max -------------------------------------------------------------------------------------
 
 cdef inline void extremes_rows_of_lanes(
     const scalar* x, Py_ssize_t n_pairs, scalar* least, scalar* greatest, scalar* nans,
@@ -230,7 +230,7 @@ cdef inline Finding nanminmax_finalize(
     return store_extreme(state, count, True, True, out2)
 
 
-# Argmin and argmax ---------------------------------------------------------------------------------
+# Argmin and argmax -------------------------------------------------------------------------------
 #
 # The extreme of a chunk first, then where it stands: the second pass finds the chunk in the cache.
 # Ties go to the lower index, so states may be merged in any order.

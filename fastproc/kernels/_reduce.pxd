@@ -219,7 +219,7 @@ cdef inline Finding sum_finalize(
     return FINE
 
 
-# Means: sums in double, whatever the dtype ---------------------------------------------------------
+# Means: sums in double, whatever the dtype -------------------------------------------------------
 
 cdef inline void mean_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state

@@ -21,8 +21,8 @@ cdef enum:
 cdef enum:
     CHUNK = 4096
 
-# What `columns` is given at a time: rows, no more than the streams that a core's prefetcher follows,
-# of so many columns that each stream is worth following (1 KiB of float64).
+# What `columns` is given at a time: rows, no more than the streams that a core's prefetcher
+# follows, of so many columns that each stream is worth following (1 KiB of float64).
 cdef enum:
     ROWS = 32
     WIDTH = 128

@@ -36,7 +36,9 @@ def as_array(name: str, a: Any) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def reducible(name: str, a: Any, dtype: npt.DTypeLike = None) -> tuple[Array, Restore | None]:
+def reducible(
+    name: str, a: Any, dtype: npt.DTypeLike | None = None
+) -> tuple[Array, Restore | None]:
     """Return `a` in a compiled dtype, and what turns results into those NumPy would give."""
     array = as_array(name, a)
     family = name.removeprefix("nan")
@@ -67,7 +69,8 @@ def reducible(name: str, a: Any, dtype: npt.DTypeLike = None) -> tuple[Array, Re
         return array.astype(wide, copy=False).view(np.int64), restore
     if array.dtype == np.uint64:
         # Flipping the highest bit maps uint64 to int64 and keeps the order.
-        return np.asarray(array ^ _SIGN_BIT).view(np.int64), None if "arg" in family else _flip_sign_bit
+        signed = np.asarray(array ^ _SIGN_BIT).view(np.int64)
+        return signed, None if "arg" in family else _flip_sign_bit
     wider = np.int32 if size < 4 else np.int64
     return array.astype(wider), None if "arg" in family else _as_dtype(array.dtype)
 
@@ -104,7 +107,7 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any])
         raise ValueError(f"{name}: out is read-only")
 
 
-def store(name: str, result: Any, out: Any) -> Array:
+def store(name: str, result: Any, out: Array) -> Array:
     """Copy a reduction's result into the caller's `out` and return that."""
     check_out(name, out, np.shape(result), np.asarray(result).dtype)
     np.copyto(out, result, casting="same_kind")

@@ -22,6 +22,7 @@ from fastproc.parallel._reduction import (
     sum,
     var,
 )
+from fastproc.parallel.docs import attach
 
 __all__ = [
     "add",
@@ -48,3 +49,6 @@ __all__ = [
     "sum",
     "var",
 ]
+
+for _name in __all__:
+    attach(globals()[_name])

@@ -1,4 +1,4 @@
-"""Layer: parallel.  What every gate does: tell an array's dtype, wrap a result as NumPy's scalar."""
+"""Layer: parallel.  What every gate does: tell an array's dtype, wrap a result as a scalar."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t

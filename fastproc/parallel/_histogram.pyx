@@ -12,14 +12,11 @@ from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport fabs, fmax, isfinite
 from libc.stdint cimport int64_t
 from numpy cimport (
-    NPY_FLOAT64,
-    NPY_INT64,
     PyArray_BYTES,
     PyArray_DATA,
     PyArray_SIZE,
     import_array,
     ndarray,
-    npy_intp,
 )
 
 from fastproc.kernels._table cimport HISTOGRAM_TABLES, Bins, KernelTable, histogram_t

@@ -13,7 +13,6 @@ import warnings
 import numpy as np
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.stdint cimport int64_t
 from libc.string cimport memset
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
@@ -384,7 +383,7 @@ cdef object _shaped(
     return validate.store(NAMES[name], shaped, out)
 
 
-# The public functions ------------------------------------------------------------------------------
+# The public functions ----------------------------------------------------------------------------
 #
 # Their signatures are NumPy's and `workers`; their docstrings are in docs.py, which says what they
 # share once.

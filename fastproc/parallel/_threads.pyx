@@ -165,10 +165,10 @@ cdef void _assign(Helper* helper) noexcept nogil:
 
 cdef void _await(Helper* helper) noexcept nogil:
     """Take the job back from a helper, or wait until it has done its part."""
-    cdef int spin
+    cdef int _spin
     if atomic_compare_exchange(&helper.state, ASSIGNED, CANCELLED):
         return
-    for spin in range(SPINS):
+    for _spin in range(SPINS):
         if atomic_load(&helper.state) == SLEEPING:
             return
         pause()

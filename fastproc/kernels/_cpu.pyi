@@ -1,0 +1,3 @@
+"""Layer: kernels.  Types of the question which CPU levels can run here."""
+
+def supported_levels() -> list[str]: ...

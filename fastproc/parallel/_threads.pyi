@@ -1,0 +1,3 @@
+"""Layer: parallel.  Types of what Python sees of the thread team."""
+
+def helper_count() -> int: ...
