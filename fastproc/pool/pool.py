@@ -10,6 +10,8 @@ import multiprocessing
 import multiprocessing.pool
 from collections.abc import Callable, Iterable
 from multiprocessing.context import BaseContext
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,33 @@ from fastproc.shm import SharedArray
 
 #: Blocks per process that `map_blocks` aims at: enough that no process waits long for the last.
 BLOCKS_PER_PROCESS = 4
+
+
+class _Results(SimpleQueue[Any]):
+    """The way back from the workers, on which a result that cannot be read harms no other.
+
+    The result is pickled within its message.  A shared array may arrive when the worker that made
+    it has been killed; its error then belongs to the one task, whereas multiprocessing's thread
+    for results would end and leave all tasks waiting for ever.
+    """
+
+    def put(self, message: Any) -> None:
+        if message is not None:  # None tells the thread for results to end
+            job, index, (is_success, value) = message
+            message = job, index, (is_success, bytes(ForkingPickler.dumps(value)))
+        super().put(message)
+
+    def receive(self) -> Any:
+        """Return the next message, with what its result raised in place of one."""
+        message = self.get()
+        if message is None:
+            return None
+        job, index, (is_success, data) = message
+        try:
+            value = ForkingPickler.loads(data)
+        except Exception as error:
+            is_success, value = False, error
+        return job, index, (is_success, value)
 
 
 class Pool(multiprocessing.pool.Pool):
@@ -72,6 +101,11 @@ class Pool(multiprocessing.pool.Pool):
         )
         #: How many processes the pool has.
         self.processes = processes
+
+    def _setup_queues(self) -> None:
+        super()._setup_queues()  # type: ignore[misc]
+        self._outqueue = _Results(ctx=self._ctx)  # type: ignore[attr-defined]
+        self._quick_get = self._outqueue.receive
 
     def map_blocks(
         self,

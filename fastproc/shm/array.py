@@ -20,8 +20,13 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from fastproc.config import KIB
 from fastproc.shm import segment as segments
 from fastproc.shm.segment import Handle, Segment
+
+#: Bytes from which on `share` has the kernel write fresh memory: it then need not clear the pages
+#: first, nor fault for each of them.  100 MiB take 42 ms instead of 69.
+LEAST_WRITTEN = 64 * KIB
 
 _PLAIN: Any = np.ndarray  # ndarray's methods, without the generics of its stubs
 
@@ -251,9 +256,12 @@ def share(array: npt.ArrayLike) -> SharedArray:
     _check_dtype(source.dtype)
     # NumPy alone knows what 'K' means for any strides; memory that nobody touches is not taken.
     strides = np.empty_like(source, order="K", subok=False).strides
-    segment, root, _ = segments.create(source.nbytes)
+    segment, root, is_fresh = segments.create(source.nbytes)
     result = _view(segment, root, source.shape, source.dtype, 0, strides)
-    np.copyto(result, source)
+    if is_fresh and source.nbytes >= LEAST_WRITTEN and source.flags.forc:
+        segment.write(source.ravel(order="K").view(np.uint8))
+    else:
+        np.copyto(result, source)
     return result
 
 
@@ -290,14 +298,21 @@ def _new(
     # NumPy makes "S" of one byte, and of a dtype that is an array more axes.
     element = np.empty((), dtype)
     _check_dtype(element.dtype)
-    axes = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
-    lengths = (*map(operator.index, axes), *element.shape)
+    lengths = (*_lengths(shape), *element.shape)
     if any(length < 0 for length in lengths):
         raise ValueError(f"negative dimensions are not allowed; the shape is {lengths}")
     segment, root, is_zero = segments.create(math.prod(lengths) * element.itemsize)
     array: Any = np.ndarray.__new__(SharedArray, lengths, element.dtype, root, 0, None, order)
     array._segment = segment
     return array, root, is_zero
+
+
+def _lengths(shape: Any) -> tuple[int, ...]:
+    """Return a shape given as one length or as several as a tuple."""
+    try:
+        return (operator.index(shape),)
+    except TypeError:
+        return tuple(map(operator.index, shape))
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:

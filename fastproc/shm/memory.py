@@ -56,6 +56,18 @@ class Memory:
             return (self.kind, reduction.DupFd(self.fd))
         return (self.kind, self._name, len(self.mapping))
 
+    def write(self, start: int, data: memoryview) -> None:
+        """Write `data` from byte `start` on, for which fresh pages need not be mapped here."""
+        if self.fd < 0 or not hasattr(os, "pwrite"):
+            self.mapping[start : start + len(data)] = data
+            return
+        while data:
+            try:
+                written = os.pwrite(self.fd, data, start)
+            except OSError as error:
+                _explain(error, len(self.mapping))
+            start, data = start + written, data[written:]
+
     def discard(self, start: int) -> None:
         """Give the pages from byte `start` back, although others may still have them mapped."""
         if hasattr(mmap, "MADV_REMOVE"):

@@ -96,6 +96,7 @@ class Segment:
         if is_owner:
             self.header.start(block.fd)
         self.token = self.header.token
+        self.owner_pid = self.header.owner[0]
         #: Where the data begin in this process's memory.
         self.address: int = self._bytes().__array_interface__["data"][0]
         self.leases = 0  # root arrays made less finalizers settled
@@ -105,6 +106,10 @@ class Segment:
     def nbytes(self) -> int:
         """The bytes that the data may take."""
         return len(self.memory.mapping) - HEADER_BYTES
+
+    def write(self, data: npt.NDArray[np.uint8]) -> None:
+        """Write the first data bytes; faster than through an array if the segment is fresh."""
+        self.memory.write(HEADER_BYTES, data.data)
 
     def root(self) -> npt.NDArray[np.uint8] | None:
         """Return the array of all data bytes if it is alive."""
@@ -144,14 +149,24 @@ class _Process:
         self.idle = _Kept()
         self.is_forked = False
         self._lock = threading.Lock()
+        self._holder: int | None = None  # the thread that has the lock
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock, with all that was dropped before settled."""
+        if self._holder == threading.get_ident():
+            raise RuntimeError(
+                "a signal handler or __del__ method interrupted fastproc at work on its shared "
+                "memory, and so cannot make, send or receive a shared array; do it elsewhere"
+            )
         try:
             with self._lock:
-                self._settle()
-                yield
+                self._holder = threading.get_ident()
+                try:
+                    self._settle()
+                    yield
+                finally:
+                    self._holder = None
         finally:
             self.try_settle()
 
@@ -159,13 +174,16 @@ class _Process:
         """Settle what was dropped unless somebody holds the lock, who then will."""
         # Looks again after the release: what a finalizer appends before, nobody else settles.
         while self.dropped and self._lock.acquire(blocking=False):
+            self._holder = threading.get_ident()
             try:
                 self._settle()
             finally:
+                self._holder = None
                 self._lock.release()
 
     def create(self, nbytes: int) -> tuple[Segment, bool]:
         """Return a segment of at least `nbytes` and whether its data are zero."""
+        self._keep_at_most(config.segment_cache_bytes(), MOST_KEPT)
         size = _size_class(nbytes)
         fitting = [
             segment
@@ -236,10 +254,13 @@ class _Process:
             segment.leases -= 1
             if not segment.leases:
                 self.waiting[segment.token] = segment
+        is_more_kept = bool(self.waiting)
         self._sweep()
+        if is_more_kept:
+            self._keep_at_most(config.segment_cache_bytes(), MOST_KEPT)
 
     def _sweep(self) -> None:
-        """Look at each segment without an array again, and keep the bounds."""
+        """Look again at each segment without an array."""
         for token, segment in list(self.waiting.items()):
             if segment.is_owner:
                 if not segment.header.on_their_way() and segment.header.retire():
@@ -247,11 +268,13 @@ class _Process:
             elif not segment.header.on_their_way(os.getpid()):
                 segment.header.leave()
                 self.idle[token] = self.waiting.pop(token)
-        for segment in list(self.idle.values()):
+        if self.idle:
             # A killed owner could not say that it closed the segment.
-            if segment.header.closed or not is_alive(segment.header.owner[0]):
-                self._forget(segment)
-        self._keep_at_most(config.segment_cache_bytes(), MOST_KEPT)
+            idle = list(self.idle.values())
+            alive = {pid: is_alive(pid) for pid in {segment.owner_pid for segment in idle}}
+            for segment in idle:
+                if segment.header.closed or not alive[segment.owner_pid]:
+                    self._forget(segment)
 
     def _keep_at_most(self, nbytes: int, count: int) -> None:
         """Close owned and forget idle segments beyond these bounds."""
@@ -322,7 +345,6 @@ class _Process:
     def before_fork(self) -> None:
         """Count the child as a user of what it inherits; held until after the fork."""
         self._lock.acquire()
-        self._settle()
         for segment in self.segments.values():
             if segment.leases:
                 segment.header.count_user(segment.header.generation)
@@ -335,6 +357,7 @@ class _Process:
     def after_fork_in_child(self) -> None:
         """Be a user of what is live and forget all else, without a word to the header."""
         self._lock = threading.Lock()
+        self._holder = None
         self.is_forked = True
         for token, segment in list(self.segments.items()):
             segment.is_owner = False

@@ -120,6 +120,31 @@ def test_shared_arrays_arrive_as_themselves(pool):
     assert [result[0] for result in results] == [10 * value for value in range(20)]
 
 
+class Unreadable:
+    def __reduce__(self):
+        return fail, ([5],)
+
+
+def unreadable(_):
+    return Unreadable()
+
+
+def test_a_result_that_cannot_be_read_harms_no_other(pool):
+    results = [pool.apply_async(function, (3,)) for function in (cube, unreadable, cube)]
+    assert results[0].get(30) == results[2].get(30) == 27
+    with pytest.raises(ZeroDivisionError, match="cannot do 5"):
+        results[1].get(30)
+
+
+def lambdas(_):
+    return lambda: 0
+
+
+def test_a_result_that_cannot_be_sent(pool):
+    with pytest.raises(multiprocessing.pool.MaybeEncodingError, match="Error sending result"):
+        pool.apply(lambdas, (0,))
+
+
 @pytest.mark.parametrize("block_size", [None, 1, 7, 10, 100])
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_every_element_is_in_one_block(pool, axis, block_size):

@@ -4,6 +4,7 @@ import errno
 import os
 import tempfile
 
+import numpy as np
 import pytest
 
 from fastproc import config
@@ -152,3 +153,29 @@ def test_a_file_from_a_sender_that_is_gone():
 
     with pytest.raises(SegmentGoneError, match="its sender has ended, is no relative of this pro"):
         memory.open_place(("file", Gone()))
+
+
+def test_long_writes_are_finished(monkeypatch, backend):
+    """One call of the system writes at most 2 GiB, and may write less."""
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, start: pwrite(fd, data[:3], start))
+    block = memory.create(8192)
+    block.write(4090, memoryview(b"0123456789"))
+    assert block.mapping[4088:4102] == b"\0\x000123456789\0\0"
+    block.drop()
+
+
+def test_writes_without_a_descriptor_go_through_the_mapping():
+    block = memory.create(8192)
+    block.drop()
+    block.write(10, memoryview(b"abc"))
+    assert block.mapping[9:14] == b"\0abc\0"
+
+
+def test_a_write_that_finds_no_memory(monkeypatch):
+    def refuse(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(MemoryError, match="the system refuses a segment of"):
+        share(np.ones(10**6))

@@ -221,6 +221,16 @@ def test_arrays_dropped_by_the_cycle_collector_inside_the_lock():
     assert inode(shared_empty(10)) == number
 
 
+def test_code_that_interrupts_the_lock_is_refused_not_blocked():
+    array = shared_empty(1)
+    with process.locked():
+        with pytest.raises(RuntimeError, match="a signal handler or __del__ method interrupted"):
+            shared_empty(1)
+        with pytest.raises(RuntimeError, match="cannot make, send or receive a shared array; do"):
+            ForkingPickler.dumps(array)
+    assert shared_empty(1).is_shared
+
+
 def test_finalizers_in_many_threads():
     errors = []
 

@@ -124,6 +124,30 @@ def test_share_keeps_the_memory_order(source):
     np.testing.assert_array_equal(shared, source)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        np.arange(120_000.0).reshape(300, 400),
+        np.arange(120_000.0).reshape(300, 400).T,
+        np.arange(120_000).astype("M8[s]"),
+        np.arange(120_000).reshape(20, 30, 200).transpose(1, 0, 2),
+        np.arange(120_000)[::-1],
+        np.ones(30_000, [("a", "i4"), ("b", "S3")]),
+        np.broadcast_to(np.arange(300.0), (200, 300)),
+    ],
+)
+def test_share_of_many_bytes(source):
+    """Fresh and recycled memory are filled in different ways."""
+    source.flags.writeable = False
+    for _ in range(2):
+        shared = share(source)
+        assert shared.strides == source.copy(order="K").strides
+        assert shared.flags.writeable
+        np.testing.assert_array_equal(shared, source)
+        shared.view(np.ndarray)[...] = np.zeros((), source.dtype)
+        del shared
+
+
 VIEWS = [
     lambda x: x[1:],
     lambda x: x[::-1, ::-2],
