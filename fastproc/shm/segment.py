@@ -33,7 +33,8 @@ live and forgets the rest.
 
 Finalizers may run in any thread at any allocation, hence also inside this file with its lock held.
 They therefore only append to a deque, and settle it if the lock is free; else whoever has the lock
-settles on its way out.
+settles on its way out.  Other code that interrupts the holder of the lock in its own thread (a
+signal handler, a ``__del__``) and wants a shared array gets a RuntimeError, not a deadlock.
 
 Exit.  A process that multiprocessing started waits up to two seconds for its handles to arrive, for
 with it goes the memory that nobody else has opened.  The main process need not: by then
