@@ -4,7 +4,18 @@ import hypothesis.strategies as st
 import numpy as np
 
 COMPILED = ("float64", "float32", "int64", "int32")
-CONVERTED = ("bool", "int8", "uint8", "int16", "uint16", "uint32", "uint64", "float16", ">f8", ">i4")
+CONVERTED = (
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    ">f8",
+    ">i4",
+)
 
 #: Around the sizes at which the loops change: lanes, blocks, chunks.
 LENGTHS = (0, 1, 2, 7, 31, 32, 33, 63, 65, 255, 256, 257, 1000, 4095, 4096, 4097, 9000)
@@ -71,7 +82,9 @@ def views(draw, array):
 
 
 @st.composite
-def arrays(draw, dtypes=COMPILED, how=("plain", "ties", "huge", "tiny", "offset", "nan", "inf", "both")):
+def arrays(
+    draw, dtypes=COMPILED, how=("plain", "ties", "huge", "tiny", "offset", "nan", "inf", "both")
+):
     """Return any array of one of the dtypes."""
     array = fill(
         draw(shapes()),

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-import fastproc
 import pytest
+
+import fastproc
 
 ROOT = Path(fastproc.__file__).parent
 FILES = sorted(
@@ -25,7 +26,8 @@ ALLOWED = {
 }
 FOLDERS = {"kernels", "shm", "pool", "parallel"}
 IMPORTS = re.compile(
-    r"^\s*(?:from\s+fastproc((?:\.\w+)*)\s+c?import\s+\(?([\w ,]*)|c?import\s+fastproc((?:\.\w+)*))",
+    r"^\s*(?:from\s+fastproc((?:\.\w+)*)\s+c?import\s+\(?([\w ,]*)"
+    r"|c?import\s+fastproc((?:\.\w+)*))",
     re.MULTILINE,
 )
 

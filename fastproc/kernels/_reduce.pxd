@@ -277,38 +277,55 @@ cdef inline void store_real(double value, scalar* out) noexcept nogil:
 
 # Variances: two passes over a chunk in the first-level cache, chunks merged by the formula of
 # Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-# variances" (1979), so that an offset of the data costs no accuracy.
+# variances" (1979).  With an offset that is large beside the deviations, the rounding of a chunk's
+# mean would spoil its distance from another's.  So a mean is kept as two numbers: one near it, and
+# the shift from there to the mean, which the second pass finds as the sum of the deviations.
 
-cdef inline void square_rows_of_lanes(
-    const scalar* x, Py_ssize_t n_rows, double mean, double* squares, bint skip_nan
+cdef inline void deviate_rows_of_lanes(
+    const scalar* x, Py_ssize_t n_rows, double near, double* sums, double* squares, bint skip_nan
 ) noexcept nogil:
-    """Add up the squared deviations of n_rows rows of LANES contiguous elements."""
-    cdef double lanes[LANES]
+    """Add up deviations from `near` and their squares, of n_rows rows of contiguous elements."""
+    cdef double total[LANES]
+    cdef double square[LANES]
     cdef double deviation
     cdef Py_ssize_t i, j
     for j in range(LANES):
-        lanes[j] = 0
+        total[j] = 0
+        square[j] = 0
     for i in range(n_rows):
         for j in range(LANES):
-            deviation = deviation_of(x[i * LANES + j], mean, skip_nan)
-            lanes[j] += deviation * deviation
+            deviation = deviation_of(x[i * LANES + j], near, skip_nan)
+            total[j] += deviation
+            square[j] += deviation * deviation
     for j in range(LANES):
-        squares[j] = lanes[j]
+        sums[j] = total[j]
+        squares[j] = square[j]
 
 
-cdef inline double squares_chunk(
-    const scalar* x, Py_ssize_t n, double mean, bint skip_nan
+cdef inline void deviate_chunk(
+    const scalar* x, Py_ssize_t n, State* state, bint skip_nan
 ) noexcept nogil:
-    """Return the sum of the squared deviations from `mean`."""
-    cdef double lanes[LANES]
+    """Find shift and squares of a chunk, of which `n` and `a` are known."""
+    cdef double sums[LANES]
+    cdef double squares[LANES]
     cdef double deviation
     cdef Py_ssize_t n_rows = n // LANES, j
-    square_rows_of_lanes(x, n_rows, mean, &lanes[0], skip_nan)
+    deviate_rows_of_lanes(x, n_rows, state.a.f, &sums[0], &squares[0], skip_nan)
     x += n_rows * LANES
     for j in range(n % LANES):
-        deviation = deviation_of(x[j], mean, skip_nan)
-        lanes[j] += deviation * deviation
-    return fold_lanes(&lanes[0])
+        deviation = deviation_of(x[j], state.a.f, skip_nan)
+        sums[j] += deviation
+        squares[j] += deviation * deviation
+    settle_shift(state, fold_lanes(&sums[0]), fold_lanes(&squares[0]))
+
+
+cdef inline void settle_shift(State* state, double sum, double squares) noexcept nogil:
+    """Turn sums of deviations from near the mean into those from the mean itself."""
+    state.shift = sum / <double>state.n if state.n > 0 else 0
+    state.b.f = squares - sum * state.shift
+    # Where all elements are the same the difference of two roundings may be below zero.
+    if state.b.f < 0:
+        state.b.f = 0
 
 
 cdef inline double deviation_of(scalar value, double mean, bint skip_nan) noexcept nogil:
@@ -322,7 +339,7 @@ cdef inline void var_partial(
 ) noexcept nogil:
     state.n = n
     state.a.f = sum_chunk(x, n, <double>0, False) / <double>n
-    state.b.f = squares_chunk(x, n, state.a.f, False)
+    deviate_chunk(x, n, state, False)
 
 
 cdef inline void nanvar_partial(
@@ -330,13 +347,14 @@ cdef inline void nanvar_partial(
 ) noexcept nogil:
     state.n = count_chunk(x, n)
     state.a.f = sum_chunk(x, n, <double>0, True) / <double>state.n if state.n > 0 else 0
-    state.b.f = squares_chunk(x, n, state.a.f, True)
+    deviate_chunk(x, n, state, True)
 
 
 cdef inline void var_rows_states(
     const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, State* states, bint skip_nan
 ) noexcept nogil:
     cdef double means[WIDTH]
+    cdef double sums[WIDTH]
     cdef double squares[WIDTH]
     cdef int64_t counts[WIDTH]
     cdef double deviation
@@ -345,6 +363,7 @@ cdef inline void var_rows_states(
     sum_rows(rows, n_rows, width, &means[0], &counts[0], skip_nan)
     for j in range(width):
         means[j] = means[j] / <double>counts[j] if counts[j] > 0 else 0
+        sums[j] = 0
         squares[j] = 0
     for i in range(n_rows):
         first = 0
@@ -352,12 +371,13 @@ cdef inline void var_rows_states(
             row = rows[i] + first
             for j in range(LANES):
                 deviation = deviation_of(row[j], means[first + j], skip_nan)
+                sums[first + j] += deviation
                 squares[first + j] += deviation * deviation
             first += LANES
     for j in range(width):
         states[j].a.f = means[j]
-        states[j].b.f = squares[j]
         states[j].n = counts[j]
+        settle_shift(&states[j], sums[j], squares[j])
 
 
 cdef inline void var_columns(
@@ -381,8 +401,8 @@ cdef inline void var_merge(State* into, const State* other, scalar* tag) noexcep
         return
     total = <double>into.n + <double>other.n
     weight = <double>other.n / total
-    delta = other.a.f - into.a.f
-    into.a.f += delta * weight
+    delta = (other.a.f - into.a.f) + (other.shift - into.shift)
+    into.shift += delta * weight
     into.b.f += other.b.f + delta * delta * (<double>into.n * weight)
     into.n += other.n
 

@@ -80,13 +80,15 @@ cdef union Number:
 
 # What is known of the elements seen so far.  By family:
 #   sum, mean    a: the sum                    n: how many were not NaN (nan variants only)
-#   var, std     a: their mean  b: the sum of squared deviations from it  n: how many
+#   var, std     a: near their mean   shift: from there to the mean   n: how many
+#                b: the sum of squared deviations from the mean
 #   min, max     a: least       b: greatest    n: how many were NaN: exactly if all were, else at
 #                                                 least one if any was
 #   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere
 cdef struct State:
     Number a
     Number b
+    double shift
     int64_t n
 
 # A chunk of `n` > 0 contiguous elements, the first of which has index `start` in its reduction.

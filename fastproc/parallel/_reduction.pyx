@@ -195,7 +195,7 @@ cdef object _reduce_array(
     _mark_axes(name, axis, array, reduces)
     _prepare(&job, name, code, array, reduces, order)
     job.ddof = ddof
-    if job.n_reduced == 0 and job.n_out > 0 and not _has_identity(name):
+    if job.n_reduced == 0 and not _has_identity(name):
         raise ValueError(validate.no_identity(NAMES[name]))
 
     # The results are laid out in the order of the kept axes in memory, like NumPy's.
@@ -216,7 +216,7 @@ cdef object _reduce_array(
     if n_threads > 0:
         _run(&job, n_threads)
     else:
-        _run_on_pool(&job, name, array, _axes_tuple(array, reduces), workers)
+        _run_on_pool(&job, name, array, reduces, workers)
     if job.no_value or job.no_freedom:
         _report(name, job.no_value, job.no_freedom)
 
@@ -324,16 +324,21 @@ cdef int _run(ReductionJob* job, int n_threads) except -1:
 
 
 cdef int _run_on_pool(
-    ReductionJob* job, int name, ndarray array, tuple axes, object pool
+    ReductionJob* job, int name, ndarray array, const bint* reduces, object pool
 ) except -1:
     """Do all units in the pool's processes, which write their states into shared memory."""
     from fastproc.parallel import processes
 
+    cdef int order[MAX_DIMS]
     cdef ndarray states
+    axes = _axes_tuple(array, reduces)
+    shared = processes.shared_like(array, () if _is_arg(name) else axes)
+    # Dimensions that could not be joined in the array may be joined in its copy: other units, if
+    # with the same bits.  So the plan is made of what the workers see.
+    _prepare(job, name, dtype_code(array), shared, reduces, order)
     states = processes.run_units(
-        pool, reduce_units, (name,), processes.shared_like(array, () if _is_arg(name) else axes),
-        (axes,), job.n_units, job.n_out * job.n_chunks * sizeof(State),
-    )
+        pool, reduce_units, (name,), shared, (axes,), job.n_units,
+        job.n_out * job.n_chunks * sizeof(State))
     job.states = <State*>PyArray_DATA(states)
     with nogil:
         finish(job)
@@ -355,6 +360,9 @@ def reduce_units(
     for i in range(PyArray_NDIM(array)):
         reduces[i] = i in axes
     _prepare(&job, name, dtype_code(array), array, reduces, order)
+    if first < 0 or last > job.n_units or (
+            states.nbytes < job.n_out * job.n_chunks * <Py_ssize_t>sizeof(State)):
+        raise ValueError(f"units {first} to {last} are not those of this reduction")
     job.states = <State*>PyArray_DATA(states)
     with nogil:
         for unit in range(first, last):

@@ -1,3 +1,5 @@
+"""Layer: shm.  Types of the atomic counters."""
+
 from typing_extensions import Buffer
 
 def load(buffer: Buffer, index: int) -> int: ...

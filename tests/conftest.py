@@ -1,0 +1,21 @@
+"""What all tests share: hypothesis's profile and the helpers beside this file."""
+
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# `arrays.py`: pytest imports a test by its own folder, not by this one.
+sys.path.insert(0, str(Path(__file__).parent))
+
+settings.register_profile(
+    "fastproc",
+    max_examples=60,
+    deadline=None,  # timings belong to bench/
+    derandomize=True,  # the same tests in every run; a long run is `--hypothesis-profile=long`
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "long", parent=settings.get_profile("fastproc"), max_examples=3000, derandomize=False
+)
+settings.load_profile("fastproc")

@@ -1,0 +1,177 @@
+"""`workers=`: the same bits whoever does the work, and who that is by default."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from arrays import fill
+
+import fastproc as fp
+from fastproc import config, plan
+from fastproc.parallel import __all__ as KERNELS
+from fastproc.parallel import _threads
+
+REDUCTIONS = [name for name in KERNELS if name not in ("square", "cube", "negative", "add")]
+REDUCTIONS.remove("histogram")
+
+LAYOUTS = {
+    "contiguous": lambda a: a,
+    "transposed": lambda a: a.T,
+    "fortran": np.asfortranarray,
+    "backwards": lambda a: a[::-1],
+    "stepped": lambda a: a[:, ::-2],
+    "narrow": lambda a: a[:, :7],
+    "flat": lambda a: a[:3],
+    "three axes": lambda a: a.reshape(60, 25, -1)[:, ::2],
+    "repeated": lambda a: np.broadcast_to(a[:700, None], (700, 2, a.shape[1])),
+}
+
+
+def bits(result):
+    parts = result if isinstance(result, tuple) else (result,)
+    return b"|".join(np.asarray(part).tobytes() for part in parts)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with fp.Pool(2) as pool:
+        yield pool
+
+
+@pytest.fixture(autouse=True)
+def cheap_workers(monkeypatch):
+    """Let arrays of tests be worth processes and threads."""
+    monkeypatch.setattr(plan, "THREAD_WAKE_NS", 1)
+    monkeypatch.setattr(plan, "PROCESS_TASK_NS", 1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_bits_of_reductions(name, layout, dtype, pool):
+    array = LAYOUTS[layout](fill((1500, 400), dtype, 1, "offset"))
+    for axis in (None, *range(array.ndim)):
+        function = getattr(fp, name)
+        expected = bits(function(array, axis=axis, workers=1))
+        for workers in (None, 2, 3, 7, pool):
+            assert bits(function(array, axis=axis, workers=workers)) == expected, (axis, workers)
+        shared = fp.share(array)
+        if np.array_equal(shared.strides, array.strides):
+            assert bits(function(shared, axis=axis, workers=pool)) == expected
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["square", "cube", "negative", "add", "histogram"])
+def test_bits_of_the_others(name, layout, pool):
+    array = LAYOUTS[layout](fill((1500, 400), "float64", 1, "plain"))
+    args = {"add": (array, array[:1]), "histogram": (array, 37, (-2, 2))}.get(name, (array,))
+    function = getattr(fp, name)
+    expected = bits(function(*args, workers=1))
+    for workers in (None, 2, 3, 7, pool):
+        assert bits(function(*args, workers=workers)) == expected, workers
+
+
+@pytest.mark.parametrize("name", ["square", "cube", "negative"])
+def test_pool_writes_all_of_out(name, pool):
+    array = fill((300, 1000), "float64", 1, "plain")
+    expected = getattr(fp, name)(array, workers=1)
+    for out in (np.full(array.shape, np.nan), fp.share(np.full(array.shape, np.nan))):
+        assert getattr(fp, name)(array, out=out, workers=pool) is out
+        np.testing.assert_array_equal(out, expected)
+    shared = fp.share(array)
+    getattr(fp, name)(shared, out=shared, workers=pool)
+    np.testing.assert_array_equal(shared, expected)
+
+
+def test_threads_write_all_of_out():
+    array = fill((300, 1000), "float64", 1, "plain")
+    out = np.full(array.shape, np.nan)
+    for workers in (2, 3, 8):
+        out[...] = np.nan
+        fp.cube(array, out=out, workers=workers)
+        np.testing.assert_array_equal(out, fp.cube(array, workers=1))
+
+
+def test_threads_are_used_and_kept():
+    array = fill((1_000_000,), "float64", 1, "plain")
+    fp.sum(array, workers=3)
+    assert _threads.helper_count() >= 2
+    before = _threads.helper_count()
+    fp.sum(array, workers=3)
+    assert _threads.helper_count() == before
+
+
+def test_shared_arrays_are_not_copied(pool, monkeypatch):
+    from fastproc.parallel import processes
+
+    array = fp.share(fill((500_000,), "float64", 1, "plain"))
+    expected = fp.var(array, workers=1)
+
+    def no_copy(array):
+        raise AssertionError("copied")
+
+    monkeypatch.setattr(processes, "share", no_copy)
+    assert fp.var(array, workers=pool) == expected
+    assert fp.var(np.asarray(array)[:], workers=pool) == expected
+    with pytest.raises(AssertionError, match="copied"):
+        fp.var(np.array(array), workers=pool)
+
+
+def test_errors_come_back_from_a_closed_pool():
+    pool = fp.Pool(1)
+    pool.terminate()
+    pool.join()
+    with pytest.raises(ValueError, match="Pool not running"):
+        fp.sum(fill((500_000,), "float64", 1, "plain"), workers=pool)
+
+
+def workers_in_worker(_):
+    return config.default_workers()
+
+
+def test_one_inside_a_worker(pool, monkeypatch):
+    monkeypatch.setenv("FASTPROC_WORKERS", "5")
+    assert config.default_workers() == 5
+    assert pool.map(workers_in_worker, [0, 1]) == [1, 1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_variable_that_is_no_number(text, monkeypatch):
+    monkeypatch.setenv("FASTPROC_WORKERS", text)
+    with pytest.raises(fp.ConfigError, match=f"FASTPROC_WORKERS is '{text}'; it must be a whole"):
+        fp.sum(fill((1_000_000,), "float64", 1, "plain"))
+
+
+def test_affinity_is_respected():
+    code = """
+import os
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+import numpy as np, fastproc as fp
+from fastproc import config
+from fastproc.parallel import _threads
+fp.sum(np.ones(3_000_000))
+print(config.allowed_cpus(), _threads.helper_count())
+"""
+    if not hasattr(__import__("os"), "sched_setaffinity"):
+        pytest.skip("this system has no affinity")
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["1", "0"]
+
+
+def test_small_arrays_stay_on_this_thread():
+    code = """
+import numpy as np, fastproc as fp
+from fastproc.parallel import _threads
+for workers in (None, 4):
+    fp.sum(np.ones(10_000), workers=workers)
+    fp.histogram(np.ones(10_000), 10, (0, 2), workers=workers)
+    fp.square(np.ones(10_000), workers=workers)
+print(_threads.helper_count())
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["0"]

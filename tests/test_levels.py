@@ -1,0 +1,77 @@
+"""Every CPU level: the same bits, and the same tests pass."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arrays import COMPILED, fill
+
+import fastproc as fp
+from fastproc.kernels import dispatch
+from fastproc.parallel import __all__ as KERNELS
+
+OTHERS = [level for level in dispatch.available_levels() if level != dispatch.level]
+ELEMENTWISE = ("square", "cube", "negative")
+
+
+def digest():
+    """Return a hash of every kernel's results on arrays of every dtype and many sizes."""
+    state = hashlib.sha256()
+    for dtype in COMPILED:
+        for how in ("plain", "nan", "huge", "offset"):
+            for shape in ((7,), (31,), (100,), (4096,), (10_001,), (300, 50), (50, 301), (2000, 3)):
+                array = fill(shape, dtype, 1, how)
+                for name in KERNELS:
+                    for result in results(name, array, how):
+                        state.update(np.asarray(result).tobytes())
+    return state.hexdigest()
+
+
+def results(name, array, how):
+    if name == "histogram":
+        yield from fp.histogram(array, 30, (-2, 2) if how == "plain" else (0, 1e6))
+    elif name == "add":
+        yield fp.add(array, array[::-1])
+    elif name in ELEMENTWISE:
+        yield getattr(fp, name)(array)
+    else:
+        for axis in (None, 0, -1):
+            try:
+                result = getattr(fp, name)(array, axis=axis)
+            except ValueError as error:
+                assert "All-NaN" in str(error)
+                continue
+            yield from result if isinstance(result, tuple) else (result,)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_bits_are_the_same_at_every_level():
+    expected = digest()
+    code = "import warnings; warnings.simplefilter('ignore'); import test_levels as t; print(t.digest())"
+    for level in OTHERS:
+        answer = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent,
+            env={**os.environ, "FASTPROC_CPU_LEVEL": level},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert answer.stdout.strip() == expected, level
+
+
+@pytest.mark.parametrize("level", OTHERS)
+def test_the_kernels_tests_pass_at(level):
+    here = Path(__file__).parent
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", here / "parallel"],
+        cwd=here.parent,
+        env={**os.environ, "FASTPROC_CPU_LEVEL": level},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stdout[-3000:]
