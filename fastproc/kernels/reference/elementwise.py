@@ -40,7 +40,7 @@ def negative(x: Any, out: Any = None, *, workers: Any = None) -> Any:
     """Return ``-x``, element by element; the least integer stays what it is."""
     values = buffers.read(x)
     if values.dtype == "bool":
-        raise TypeError("negative: bool is not supported")
+        raise TypeError("negative: bool is not supported; use np.logical_not or np.logical_or")
     return _unary(values, out, lambda value, held: held(-value))
 
 
@@ -52,7 +52,7 @@ def add(x1: Any, x2: Any, out: Any = None, *, workers: Any = None) -> Any:
     first, second = _operand(x1, x2), _operand(x2, x1)
     dtype = _common_dtype(x1, first, x2, second)
     if dtype == "bool":
-        raise TypeError("add: bool is not supported")
+        raise TypeError("add: bool is not supported; use np.logical_not or np.logical_or")
     shape = buffers.common_shape(first.shape, second.shape)
     first, second = first.astype(dtype), second.astype(dtype)
     held = _holder(dtype)
