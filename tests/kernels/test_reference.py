@@ -145,7 +145,10 @@ def test_sum_dtype(name, a, dtype):
 
 
 @given(
-    st.sampled_from(MOMENTS), arrays_and_axes(), st.booleans(), st.sampled_from((0, 1, 2, 0.5, 9))
+    st.sampled_from(MOMENTS),
+    arrays_and_axes(),
+    st.booleans(),
+    st.sampled_from((0, 1, 2, 0.5, 9, -1)),
 )
 def test_moments(name, a_and_axis, keepdims, ddof):
     a, axis = a_and_axis
@@ -206,7 +209,8 @@ def test_promotion(a, b):
     st.none()
     | st.tuples(st.integers(-9, 0), st.integers(0, 9))
     | st.tuples(st.floats(-9, 0), st.floats(0, 9))
-    | st.tuples(st.floats(-9, 0, width=32).map(np.float32), st.floats(0, 9).map(np.float64)),
+    | st.tuples(st.floats(-9, 0, width=32).map(np.float32), st.floats(0, 9).map(np.float64))
+    | st.tuples(st.floats(-9, 0, width=32).map(np.float32), st.integers(0, 9)),
 )
 def test_histogram(a, bins, limits):
     if a.dtype.kind == "b":

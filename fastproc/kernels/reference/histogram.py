@@ -6,6 +6,7 @@ import math
 import operator
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -69,17 +70,13 @@ def _edges(values: buffers.Values, n_bins: int, limits: Any) -> list[float]:
             f"histogram: {source} range of [{first.value}, {last.value}] is not finite"
         )
     # linspace computes in the dtype of the limits, and converts at the end.
-    inner_dtype = dtypes.promote(first.float_dtype, last.float_dtype)
-    dtype = values.dtype
-    for limit in (first, last):
-        if limit.dtype is not None:
-            dtype = dtypes.promote(dtype, limit.dtype)
-    if dtypes.kind(dtype) != "float":
-        dtype = "float64"
+    strong = [limit.dtype for limit in (first, last) if limit.dtype is not None]
+    inner_dtype = _as_float(reduce(dtypes.promote, strong)) if strong else "float64"
+    dtype = _as_float(reduce(dtypes.promote, strong, values.dtype))
     low, high = float(first.value), float(last.value)
     if low == high:
-        low = dtypes.rounded(low - 0.5, first.float_dtype)
-        high = dtypes.rounded(high + 0.5, last.float_dtype)
+        low = dtypes.rounded(low - 0.5, _as_float(first.dtype))
+        high = dtypes.rounded(high + 0.5, _as_float(last.dtype))
     edges = [dtypes.rounded(edge, dtype) for edge in _steps(low, high, n_bins, inner_dtype)]
     if any(left >= right for left, right in pairwise(edges)):
         raise ValueError(
@@ -96,11 +93,9 @@ class _Limit:
     value: float
     dtype: str | None
 
-    @property
-    def float_dtype(self) -> str:
-        if self.dtype is None or dtypes.kind(self.dtype) != "float":
-            return "float64"
-        return self.dtype
+
+def _as_float(dtype: str | None) -> str:
+    return dtype if dtype is not None and dtypes.kind(dtype) == "float" else "float64"
 
 
 def _data_limits(values: buffers.Values) -> tuple[_Limit, _Limit]:

@@ -249,7 +249,8 @@ def _squared_deviations(x: list[float]) -> float:
 
 def _var(x: list[float], ddof: float) -> float:
     if len(x) - ddof > 0:
-        return _squared_deviations(x) / (len(x) - ddof) if x else math.nan
+        # A negative ddof gives even no elements a degree of freedom.
+        return _squared_deviations(x) / (len(x) - ddof) if x else 0.0
     _warn("Degrees of freedom <= 0 for slice", 6)
     # Divided by 0, as NumPy does, also where n - ddof < 0.
     return math.inf if x and _squared_deviations(x) > 0 else math.nan
