@@ -1,0 +1,140 @@
+"""Layer: command line.  ``fastproc info`` and ``fastproc bench``: arguments, exit codes, errors.
+
+Exit codes: 0, all is well; 1, the command could not be done; 2, it was not understood; 130, it was
+interrupted.  What is wrong is said in one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastproc.errors import FastprocError
+
+#: Elements by default: 80 MB of float64, more than caches hold.
+DEFAULT_SIZE = 10_000_000
+
+#: Rounds by default: enough for a median on a machine that others use too.
+DEFAULT_REPEAT = 9
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # argparse has printed the help or what is wrong
+        return int(end.code or 0)
+    try:
+        if arguments.command == "info":
+            from fastproc.cli import info
+
+            return info.run()
+        return _bench(arguments)
+    except (CommandError, FastprocError, OSError, MemoryError) as error:
+        print(f"fastproc: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, CommandError) else 1
+    except KeyboardInterrupt:
+        print("fastproc: interrupted", file=sys.stderr)
+        return 130
+
+
+class CommandError(Exception):
+    """A command cannot be done; the message says why and what to do."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fastproc", description="GIL-free kernels over shared-memory arrays, on every core."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "info",
+        help="show versions, CPU level, cores and memory",
+        description="Show what fastproc found here: versions, CPU level, cores, memory, settings.",
+    )
+    bench = commands.add_parser(
+        "bench",
+        help="compare the kernels with NumPy and others on this machine",
+        description=(
+            "Time every kernel beside pure Python, NumPy and the best peer that is installed. The "
+            "rivals take turns in each round; medians over the rounds are shown. All answers are "
+            "compared with NumPy's first."
+        ),
+    )
+    bench.add_argument("names", nargs="*", metavar="NAME", help="a kernel (default: all)")
+    bench.add_argument(
+        "--size", type=_positive, default=DEFAULT_SIZE, metavar="N",
+        help=f"elements per array (default: {DEFAULT_SIZE:,})",
+    )  # fmt: skip
+    bench.add_argument(
+        "--repeat", type=_positive, default=DEFAULT_REPEAT, metavar="R",
+        help=f"rounds (default: {DEFAULT_REPEAT})",
+    )  # fmt: skip
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write all rounds to FILE")
+    bench.add_argument("--plot", type=Path, metavar="FILE", help="draw the results, e.g. as .png")
+    bench.add_argument(
+        "--peers", action=argparse.BooleanOptionalAction, default=True,
+        help="compare with bottleneck, fast-histogram and numexpr, where installed (default: yes)",
+    )  # fmt: skip
+    return parser
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text.replace(",", ""))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    """Check all that can be wrong with the arguments before anything takes time."""
+    from fastproc.cli.cases import CASES
+
+    unknown = [name for name in arguments.names if name not in CASES]
+    if unknown:
+        raise CommandError(
+            f"there is no kernel named {', '.join(unknown)}; there are: {', '.join(CASES)}", 2
+        )
+    for path in (arguments.json, arguments.plot):
+        if path is not None and not path.parent.is_dir():
+            raise CommandError(f"there is no folder {path.parent} to write {path.name} to", 2)
+    _need("rich", "the table", "bench")
+    if arguments.plot is not None:
+        _need("matplotlib", "the plot", "plot")
+        from fastproc.cli import plot
+
+        if arguments.plot.suffix.removeprefix(".").lower() not in plot.formats():
+            raise CommandError(
+                f"the plot cannot be written as {arguments.plot.name}; the name may end in: "
+                f"{', '.join(plot.formats())}", 2,
+            )  # fmt: skip
+    from fastproc.cli import bench
+
+    names = dict.fromkeys(arguments.names) or CASES
+    return bench.run(
+        [CASES[name] for name in names],
+        size=arguments.size,
+        repeat=arguments.repeat,
+        json_path=arguments.json,
+        plot_path=arguments.plot,
+        with_peers=arguments.peers,
+    )
+
+
+def _need(package: str, what: str, extra: str) -> None:
+    """Say which extra to install if a package is missing."""
+    import importlib
+
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise CommandError(f"{what} needs {package}: pip install 'fastproc[{extra}]'") from error

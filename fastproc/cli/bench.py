@@ -1,0 +1,178 @@
+"""Layer: command line.  The command `bench`: check, time, and gather results of all cases.
+
+The results are one nested dict, the same that `--json` writes; the table and the plot are made of
+nothing else.  Its fields are described in ``bench/README.md``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from fastproc.cli import CommandError, machine, table
+from fastproc.cli.cases import CASES, Case
+from fastproc.cli.memory import Meter
+from fastproc.cli.rivals import (
+    ALL_THREADS,
+    NUMPY,
+    ONE_THREAD,
+    OURS,
+    DisagreementError,
+    check_answers,
+    compiled_calls,
+    peers_among,
+    python_calls,
+    python_elements,
+)
+from fastproc.cli.timing import Timing, take_turns
+from fastproc.pool import Pool
+
+#: Number of the JSON file's layout; it grows when a field changes its meaning or goes.
+SCHEMA = 1
+
+#: Kernels whose time is followed over sizes, one of each kind.
+SCALING_KERNELS = ("sum", "nanvar", "cube", "histogram")
+
+#: The smallest size of the scaling curves.
+SCALING_FIRST = 100
+
+
+def run(
+    cases: Sequence[Case],
+    *,
+    size: int,
+    repeat: int,
+    json_path: Path | None,
+    plot_path: Path | None,
+    with_peers: bool,
+) -> int:
+    """Run the benchmark, print the table and write the files asked for."""
+    scaling = [CASES[name] for name in SCALING_KERNELS] if plot_path else []
+    # Before anything starts a thread: a pool that is forked should have none in its parent.
+    with Pool() as pool:
+        results = _header(size, repeat, pool.processes)
+        with (
+            Meter(results["machine"]["default_workers"]) as meter,
+            _progress(len(cases) + len(scaling)) as step,
+        ):
+            for case in cases:
+                step(case.kernel)
+                meter.measure(-(-repeat // len(cases)))
+                results["cases"].append(_time_case(case, size, repeat, pool, with_peers))
+            for case in scaling:
+                step(f"{case.kernel} by size")
+                results["scaling"].append(_time_sizes(case, size, repeat))
+            results["memory"] = meter.results()
+    # Written first: whatever happens to the terminal, the measurements are kept.
+    if json_path is not None:
+        json_path.write_text(json.dumps(results, indent=1) + "\n")
+    table.show(results)
+    if plot_path is not None:
+        from fastproc.cli import plot
+
+        plot.draw(results, plot_path)
+    return 0
+
+
+def _header(size: int, repeat: int, processes: int) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "size": size,
+        "repeat": repeat,
+        "dtype": "float64",
+        "machine": machine.facts(),
+        "versions": machine.versions(),
+        "pool_processes": processes,
+        "memory": {},
+        "cases": [],
+        "scaling": [],
+    }
+
+
+def _time_case(case: Case, size: int, repeat: int, pool: Pool, with_peers: bool) -> dict[str, Any]:
+    """Check and time one case; its entry in the results."""
+    arrays = case.make(size)
+    calls = compiled_calls(case, arrays, pool, with_peers)
+    in_python = python_calls(case, arrays)
+    try:
+        check_answers(case, arrays, calls, in_python)
+    except DisagreementError as error:
+        raise CommandError(str(error)) from error
+    timings = take_turns(in_python | calls, repeat)
+    rivals = {
+        name: _rival(timing, python_elements(size) if name in in_python else size, size)
+        for name, timing in timings.items()
+    }
+    best_peer = min(peers_among(rivals), key=lambda name: rivals[name]["median_s"], default=None)
+    others = [NUMPY] if best_peer is None else [NUMPY, best_peer]
+    best = min(others, key=lambda name: rivals[name]["median_s"])
+    return {
+        "kernel": case.kernel,
+        "family": case.family,
+        "bytes_moved": case.bytes_moved(size),
+        "rivals": rivals,
+        "best_peer": best_peer,
+        "best_other": best,
+        # How many times as fast as the best of NumPy and the peers, all of them on one thread.
+        "speed_vs_best_other": {
+            name: rivals[best]["median_s"] / rivals[name]["median_s"] for name in OURS
+        },
+    }
+
+
+def _rival(timing: Timing, elements: int, size: int) -> dict[str, Any]:
+    """Return one rival's entry; the median is scaled to `size` elements, the rounds are not."""
+    return {
+        "median_s": timing.median * size / elements,
+        "elements_timed": elements,
+        "calls_per_timing": timing.calls,
+        "rounds_s": list(timing.rounds),
+    }
+
+
+def _time_sizes(case: Case, largest: int, repeat: int) -> dict[str, Any]:
+    """Time one kernel for powers of ten up to the run's size."""
+    sizes = []
+    size = min(SCALING_FIRST, largest)
+    while size <= largest:
+        sizes.append(size)
+        size *= 10
+    medians: dict[str, list[float]] = {name: [] for name in (NUMPY, ONE_THREAD, ALL_THREADS)}
+    for size in sizes:
+        calls = compiled_calls(case, case.make(size), None, with_peers=False)
+        for name, timing in take_turns(calls, repeat).items():
+            medians[name].append(timing.median)
+    return {"kernel": case.kernel, "sizes": sizes, "medians_s": medians}
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what comes next, on stderr if that is a terminal."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        # A refreshing thread would run beside the kernels that are being timed.
+        auto_refresh=False,
+    ) as progress:
+        task = progress.add_task("", total=total)
+        done = itertools.count()
+
+        def step(description: str) -> None:
+            progress.update(task, description=description, completed=next(done), refresh=True)
+
+        yield step
