@@ -25,6 +25,8 @@ from fastproc.cli.rivals import (
     NUMPY,
     ONE_THREAD,
     OURS,
+    PYTHON,
+    TWIN,
     DisagreementError,
     check_answers,
     compiled_calls,
@@ -37,6 +39,10 @@ from fastproc.pool import Pool
 
 #: Number of the JSON file's layout; it grows when a field changes its meaning or goes.
 SCHEMA = 1
+
+#: The rounds are spread over so many sweeps over all kernels: a disturbance that lasts some seconds
+#: then has at most a part of any kernel's rounds, and the median does without them.
+SWEEPS = 3
 
 #: Kernels whose time is followed over sizes, one of each kind.
 SCALING_KERNELS = ("sum", "nanvar", "cube", "histogram")
@@ -59,14 +65,19 @@ def run(
     # Before anything starts a thread: a pool that is forked should have none in its parent.
     with Pool() as pool:
         results = _header(size, repeat, pool.processes)
+        sweeps = _sweeps(repeat)
+        timings: dict[str, dict[str, Timing]] = {}
         with (
             Meter(results["machine"]["default_workers"]) as meter,
-            _progress(len(cases) + len(scaling)) as step,
+            _progress(len(cases) * len(sweeps) + len(scaling)) as step,
         ):
-            for case in cases:
+            for rounds, case in itertools.product(sweeps, cases):
                 step(case.kernel)
-                meter.measure(-(-repeat // len(cases)))
-                results["cases"].append(_time_case(case, size, repeat, pool, with_peers))
+                meter.measure(-(-rounds // len(cases)))
+                timings[case.kernel] = _time_case(
+                    case, size, rounds, pool, with_peers, timings.get(case.kernel)
+                )
+            results["cases"] = [_summary(case, size, timings[case.kernel]) for case in cases]
             for case in scaling:
                 step(f"{case.kernel} by size")
                 results["scaling"].append(_time_sizes(case, size, repeat))
@@ -98,8 +109,21 @@ def _header(size: int, repeat: int, processes: int) -> dict[str, Any]:
     }
 
 
-def _time_case(case: Case, size: int, repeat: int, pool: Pool, with_peers: bool) -> dict[str, Any]:
-    """Check and time one case; its entry in the results."""
+def _sweeps(repeat: int) -> list[int]:
+    """Return how many rounds each sweep over the kernels has."""
+    count = min(SWEEPS, repeat)
+    return [repeat // count + (index < repeat % count) for index in range(count)]
+
+
+def _time_case(
+    case: Case,
+    size: int,
+    repeat: int,
+    pool: Pool,
+    with_peers: bool,
+    earlier: dict[str, Timing] | None,
+) -> dict[str, Timing]:
+    """Check and time one case, in addition to its rounds in earlier sweeps."""
     arrays = case.make(size)
     calls = compiled_calls(case, arrays, pool, with_peers)
     in_python = python_calls(case, arrays)
@@ -107,9 +131,13 @@ def _time_case(case: Case, size: int, repeat: int, pool: Pool, with_peers: bool)
         check_answers(case, arrays, calls, in_python)
     except DisagreementError as error:
         raise CommandError(str(error)) from error
-    timings = take_turns(in_python | calls, repeat)
+    return take_turns(in_python | calls, repeat, earlier)
+
+
+def _summary(case: Case, size: int, timings: dict[str, Timing]) -> dict[str, Any]:
+    """Return one case's entry in the results."""
     rivals = {
-        name: _rival(timing, python_elements(size) if name in in_python else size, size)
+        name: _rival(timing, python_elements(size) if name in (PYTHON, TWIN) else size, size)
         for name, timing in timings.items()
     }
     best_peer = min(peers_among(rivals), key=lambda name: rivals[name]["median_s"], default=None)

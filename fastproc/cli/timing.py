@@ -2,7 +2,8 @@
 
 A machine that others use is fast in one second and slow in the next.  So the rivals are not timed
 one after another but in rounds: each has its turn in every round, in an order that moves on, and
-medians over the rounds are compared.
+medians over the rounds are compared.  A disturbance may also last longer than all rounds of one
+kernel, so the rounds can be continued later.
 """
 
 from __future__ import annotations
@@ -31,22 +32,36 @@ class Timing:
         return statistics.median(self.rounds)
 
 
-def take_turns(calls: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, Timing]:
-    """Time all `calls` in `repeat` rounds, the garbage collector being off."""
-    numbers = {name: _calls_for_a_timing(call) for name, call in calls.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+def take_turns(
+    calls: Mapping[str, Callable[[], object]],
+    repeat: int,
+    earlier: Mapping[str, Timing] | None = None,
+) -> dict[str, Timing]:
+    """Time all `calls` in `repeat` rounds, the garbage collector being off.
+
+    The rounds are added to `earlier` ones of the same calls, if there are any.
+    """
+    timings = {
+        name: earlier[name] if earlier else Timing(_calls_for_a_timing(call), ())
+        for name, call in calls.items()
+    }
+    if earlier:
+        for call in calls.values():
+            call()  # warms caches, threads and workers up again
     names = list(calls)
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        for turn in range(repeat):
-            first = turn % len(names)
+        for _ in range(repeat):
+            first = len(timings[names[-1]].rounds) % len(names)
             for name in names[first:] + names[:first]:
-                seconds[name].append(_seconds(calls[name], numbers[name]) / numbers[name])
+                number, rounds = timings[name].calls, timings[name].rounds
+                seconds = _seconds(calls[name], number) / number
+                timings[name] = Timing(number, (*rounds, seconds))
     finally:
         if was_enabled:
             gc.enable()
-    return {name: Timing(numbers[name], tuple(seconds[name])) for name in names}
+    return timings
 
 
 def _calls_for_a_timing(call: Callable[[], object]) -> int:

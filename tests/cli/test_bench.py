@@ -158,6 +158,15 @@ def test_rivals_take_turns_each_as_often():
     assert "".join(turns[3:]) == "abcbcacababc"
 
 
+def test_rounds_can_be_continued():
+    made = []
+    first = timing.take_turns({"a": lambda: made.append(1)}, 2)
+    both = timing.take_turns({"a": lambda: made.append(1)}, 3, first)
+    assert both["a"].calls == first["a"].calls
+    assert both["a"].rounds[:2] == first["a"].rounds
+    assert len(both["a"].rounds) == 5
+
+
 def test_medians_are_of_rounds():
     assert timing.Timing(1, (3.0, 1.0, 2.0)).median == 2.0
 
