@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 
-#: Waking a sleeping thread and waiting for it, in nanoseconds (two futex calls and two switches).
-THREAD_WAKE_NS = 50_000
+#: Waking a sleeping thread and waiting for it, in nanoseconds: two futex calls and two switches,
+#: some 40 us where the other core is idle, more where it is not.
+THREAD_WAKE_NS = 100_000
 
-#: Sending one task to another process and getting its answer through a pool, in nanoseconds.
-PROCESS_TASK_NS = 200_000
+#: Sending a pool a worker's tasks and getting their answers, in nanoseconds.
+PROCESS_TASK_NS = 1_000_000
 
 #: Elements of a unit of a histogram: many, since every unit has counts of its own to merge.
 HISTOGRAM_UNIT = 1 << 18

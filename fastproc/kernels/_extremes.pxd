@@ -232,90 +232,47 @@ cdef inline Finding nanminmax_finalize(
 
 # Argmin and argmax -------------------------------------------------------------------------------
 #
-# The extreme of a chunk first, then where it stands: the second pass finds the chunk in the cache.
-# Ties go to the lower index, so states may be merged in any order.
-
-cdef inline Py_ssize_t first_equal(const scalar* x, Py_ssize_t n, scalar value) noexcept nogil:
-    """Return the first index at which `value` stands, or that of the first NaN if it is NaN."""
-    cdef Py_ssize_t i
-    cdef bint wants_nan = value != value
-    for i in range(n):
-        if x[i] == value or (wants_nan and x[i] != x[i]):
-            return i
-    return -1
-
+# A chunk's state knows its extreme, and of the place only the chunk: its first index.  Once the
+# states are merged, `locate` looks for the extreme in the one chunk that has it.  Ties go to the
+# lower index, so states may be merged in any order.
 
 cdef inline bint beyond(scalar value, scalar best, bint want_max) noexcept nogil:
     return value > best if want_max else value < best
 
 
-cdef inline void arg_rows_of_lanes(
-    const scalar* x, Py_ssize_t n_rows, scalar* extremes, scalar* rows, scalar* nans, bint want_max
-) noexcept nogil:
-    """Find each lane's extreme in n_rows rows of LANES contiguous elements, and its row.
-
-    The row is -1 in a lane where nothing is beyond what the search starts with.
-    """
-    cdef scalar best[LANES]
-    # Row numbers in the element's own dtype (at most CHUNK / LANES, so exactly): one width of
-    # lanes for all that the loop compares and selects.
-    cdef scalar where[LANES]
-    cdef scalar unordered[LANES]
-    cdef scalar value, row = 0
-    cdef Py_ssize_t i, j
-    for j in range(LANES):
-        best[j] = lowest(<scalar>0) if want_max else highest(<scalar>0)
-        where[j] = -1
-        unordered[j] = 0
-    for i in range(n_rows):
-        for j in range(LANES):
-            value = x[i * LANES + j]
-            where[j] = row if beyond(value, best[j], want_max) else where[j]
-            best[j] = value if beyond(value, best[j], want_max) else best[j]
-            if scalar is double or scalar is float:
-                unordered[j] += <scalar>1 if value != value else <scalar>0
-        row += 1
-    for j in range(LANES):
-        extremes[j] = best[j]
-        rows[j] = where[j]
-        nans[j] = unordered[j]
-
-
 cdef inline void arg_chunk(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state, bint want_max, bint skip_nan
 ) noexcept nogil:
-    cdef scalar extremes[LANES]
-    cdef scalar rows[LANES]
-    cdef scalar nans[LANES]
-    cdef scalar best = lowest(<scalar>0) if want_max else highest(<scalar>0)
-    cdef int64_t n_nans = 0
-    cdef Py_ssize_t n_rows = n // LANES, where = -1, index, i, j
-    if n_rows > 0:
-        arg_rows_of_lanes(x, n_rows, &extremes[0], &rows[0], &nans[0], want_max)
-        for j in range(LANES):
-            n_nans += <int64_t>nans[j]
-            if rows[j] < 0:
-                continue
-            index = <Py_ssize_t>rows[j] * LANES + j
-            if where < 0 or beyond(extremes[j], best, want_max) or (
-                    extremes[j] == best and index < where):
-                best = extremes[j]
-                where = index
-    for i in range(n_rows * LANES, n):
-        if beyond(x[i], best, want_max):
-            best = x[i]
-            where = i
-        n_nans += x[i] != x[i]
-
+    cdef scalar extreme
+    cdef int64_t n_nans
+    extremes_chunk(x, n, state, not want_max, want_max)
+    n_nans = state.n
+    extreme = value_of(state, want_max, <scalar>0)
+    state.n = start
     if scalar is double or scalar is float:
         if n_nans == n or (n_nans > 0 and not skip_nan):
-            best = <scalar>NAN
-            where = -1
-    # Rare: a NaN to find, or a chunk in which nothing is beyond what the search starts with.
-    if where < 0 and not (skip_nan and best != best):
-        where = first_equal(x, n, best)
-    store_value(best, &state.a.f, &state.a.i)
-    state.n = start + where if where >= 0 else -1
+            extreme = <scalar>NAN
+            state.n = -1 if skip_nan else start
+    store_value(extreme, &state.a.f, &state.a.i)
+
+
+cdef inline Py_ssize_t arg_locate(
+    const scalar* x, Py_ssize_t n, const State* state
+) noexcept nogil:
+    cdef scalar value = value_of(state, False, <scalar>0)
+    cdef scalar hits
+    cdef Py_ssize_t i = 0, j
+    cdef bint wants_nan = value != value
+    while not wants_nan and i + LANES <= n:
+        hits = 0
+        for j in range(LANES):
+            hits += <scalar>1 if x[i + j] == value else <scalar>0
+        if hits > 0:
+            break
+        i += LANES
+    while i < n and x[i] != value and not (wants_nan and x[i] != x[i]):
+        i += 1
+    return i
 
 
 cdef inline void arg_rows(

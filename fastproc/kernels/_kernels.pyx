@@ -13,6 +13,7 @@ from libc.stdint cimport int64_t
 from fastproc.kernels._elementwise cimport add_binary, cube_unary, negative_unary, square_unary
 from fastproc.kernels._extremes cimport (
     arg_finalize,
+    arg_locate,
     argmax_columns,
     argmax_merge,
     argmax_partial,
@@ -94,6 +95,7 @@ from fastproc.kernels._table cimport (
     columns_t,
     finalize_t,
     histogram_t,
+    locate_t,
     merge_t,
     partial_t,
     unary_t,
@@ -103,9 +105,10 @@ cdef KernelTable _table
 
 
 cdef void _reduction(
-    int name, int dtype, partial_t partial, columns_t columns, merge_t merge, finalize_t finalize
+    int name, int dtype, partial_t partial, columns_t columns, merge_t merge, finalize_t finalize,
+    locate_t locate=NULL
 ) noexcept:
-    _table.reductions[name][dtype] = Reduction(partial, columns, merge, finalize)
+    _table.reductions[name][dtype] = Reduction(partial, columns, merge, finalize, locate)
 
 
 cdef void _fill(scalar* tag, int dtype) noexcept:
@@ -151,16 +154,16 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
 
     _reduction(ARGMIN, dtype, <partial_t>argmin_partial[scalar],
                <columns_t>argmin_columns[scalar], <merge_t>argmin_merge[scalar],
-               <finalize_t>arg_finalize[scalar])
+               <finalize_t>arg_finalize[scalar], <locate_t>arg_locate[scalar])
     _reduction(ARGMAX, dtype, <partial_t>argmax_partial[scalar],
                <columns_t>argmax_columns[scalar], <merge_t>argmax_merge[scalar],
-               <finalize_t>arg_finalize[scalar])
+               <finalize_t>arg_finalize[scalar], <locate_t>arg_locate[scalar])
     _reduction(NANARGMIN, dtype, <partial_t>nanargmin_partial[scalar],
                <columns_t>nanargmin_columns[scalar], <merge_t>nanargmin_merge[scalar],
-               <finalize_t>arg_finalize[scalar])
+               <finalize_t>arg_finalize[scalar], <locate_t>arg_locate[scalar])
     _reduction(NANARGMAX, dtype, <partial_t>nanargmax_partial[scalar],
                <columns_t>nanargmax_columns[scalar], <merge_t>nanargmax_merge[scalar],
-               <finalize_t>arg_finalize[scalar])
+               <finalize_t>arg_finalize[scalar], <locate_t>arg_locate[scalar])
 
     _table.unaries[SQUARE][dtype] = <unary_t>square_unary[scalar]
     _table.unaries[CUBE][dtype] = <unary_t>cube_unary[scalar]

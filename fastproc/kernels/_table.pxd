@@ -84,7 +84,8 @@ cdef union Number:
 #                b: the sum of squared deviations from the mean
 #   min, max     a: least       b: greatest    n: how many were NaN: exactly if all were, else at
 #                                                 least one if any was
-#   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere
+#   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere; by
+#                                                 `partial` only where the chunk begins
 cdef struct State:
     Number a
     Number b
@@ -101,6 +102,11 @@ ctypedef void (*columns_t)(
     const void** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start,
     State* states) noexcept nogil
 
+# Returns where in the chunk of `n` contiguous elements its extreme first stands, for argmin/max
+# after `partial`; NULL for other kernels.
+ctypedef Py_ssize_t (*locate_t)(
+    const void* x, Py_ssize_t n, const State* state) noexcept nogil
+
 # `tag` is not read; its type says the dtype to the template that the function is made from.
 ctypedef void (*merge_t)(State* into, const State* other, void* tag) noexcept nogil
 
@@ -113,6 +119,7 @@ cdef struct Reduction:
     columns_t columns
     merge_t merge
     finalize_t finalize
+    locate_t locate
 
 # `n` contiguous elements to `n` contiguous elements; `x` and `out` are the same or disjoint.
 ctypedef void (*unary_t)(const void* x, void* out, Py_ssize_t n) noexcept nogil

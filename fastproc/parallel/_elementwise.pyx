@@ -41,7 +41,14 @@ from fastproc.kernels._table cimport (
     binary_t,
     unary_t,
 )
-from fastproc.parallel._gate cimport Item, dtype_code, item_size, new_scalar, table_in
+from fastproc.parallel._gate cimport (
+    Item,
+    dtype_code,
+    is_serial,
+    item_size,
+    new_scalar,
+    table_in,
+)
 from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport (
     MAX_OPERANDS,
@@ -67,6 +74,9 @@ cdef const KernelTable* _table = table_in(dispatch.table)
 cdef double NS_PER_BYTE = 0.05
 
 cdef Py_ssize_t UNIT = plan.ELEMENTWISE_UNIT
+
+# Up to here no threads are worth waking: see plan.useful_threads.
+cdef Py_ssize_t SMALL = 1 << 16
 
 cdef struct ElementwiseJob:
     unary_t unary            # NULL for a binary kernel
@@ -169,7 +179,7 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
     if out is not None:
         validate.check_out(label, out, shape, dtype)
 
-    if out is not None and out.dtype == computed and not _overlaps(out, arrays):
+    if out is not None and out.dtype == computed == dtype and not _overlaps(out, arrays):
         target = out
     else:
         # Like NumPy's, a new array has the memory order of its inputs where they agree.
@@ -190,10 +200,10 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
 
     if target is out:
         return out
+    target = target.astype(dtype, copy=False)       # narrow integers wrap around here
     if out is not None:
         np.copyto(out, target, casting="same_kind")
         return out
-    target = target.astype(dtype, copy=False)
     return target[()] if target.ndim == 0 else target
 
 
@@ -207,10 +217,10 @@ def _overlaps(out, arrays):
 
 
 cdef inline bint _is_plain(object x) noexcept:
-    """Tell whether `x` is a small contiguous array of a compiled dtype."""
+    """Tell whether `x` is a contiguous array of a compiled dtype that one thread does soonest."""
     return (
         type(x) is ndarray
-        and PyArray_SIZE(<ndarray>x) <= CHUNK
+        and PyArray_SIZE(<ndarray>x) <= SMALL
         and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
         and dtype_code(<ndarray>x) >= 0
     )
@@ -240,7 +250,7 @@ cdef object _unary(int name, str label, object x, object out, object workers):
     cdef ndarray array, target
     cdef Item item
     cdef int code
-    if workers is None and _is_plain(x) and (out is None or _fits(<ndarray>x, out)):
+    if is_serial(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, out)):
         array = <ndarray>x
         code = dtype_code(array)
         if out is None and PyArray_NDIM(array) == 0:
@@ -251,7 +261,13 @@ cdef object _unary(int name, str label, object x, object out, object workers):
                 PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
         else:
             target = <ndarray>out
-        _table.unaries[name][code](PyArray_DATA(array), PyArray_DATA(target), PyArray_SIZE(array))
+        if PyArray_SIZE(array) <= CHUNK:
+            _table.unaries[name][code](
+                PyArray_DATA(array), PyArray_DATA(target), PyArray_SIZE(array))
+        else:
+            with nogil:
+                _table.unaries[name][code](
+                    PyArray_DATA(array), PyArray_DATA(target), PyArray_SIZE(array))
         return target
     return _compute(name, True, label, (x,), out, workers)
 
@@ -326,14 +342,19 @@ cdef object _add_small(ndarray shaped, object x1, object x2, object out):
         target = <ndarray>out
     else:
         return None
-    _table.binaries[ADD][code](
-        left, step1, right, step2, PyArray_DATA(target), PyArray_SIZE(shaped))
+    if PyArray_SIZE(shaped) <= CHUNK:
+        _table.binaries[ADD][code](
+            left, step1, right, step2, PyArray_DATA(target), PyArray_SIZE(shaped))
+    else:
+        with nogil:
+            _table.binaries[ADD][code](
+                left, step1, right, step2, PyArray_DATA(target), PyArray_SIZE(shaped))
     return target
 
 
 def add(x1, x2, out=None, *, workers=None):
     cdef object result
-    if workers is None and (_is_plain(x1) or _is_plain(x2)):
+    if is_serial(workers) and (_is_plain(x1) or _is_plain(x2)):
         result = _add_small(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out)
         if result is not None:
             return result

@@ -67,6 +67,11 @@ cdef inline object new_scalar(int dtype, const Item* item):
     return new_int32(item.i32)
 
 
+cdef inline bint is_serial(object workers) noexcept:
+    """Tell whether `workers` leaves a small array to this thread and is no mistake."""
+    return workers is None or (type(workers) is int and workers == 1)
+
+
 cdef inline int dtype_code(ndarray array) noexcept:
     """Return which of the compiled dtypes the array has in the machine's byte order, or -1."""
     cdef int number = PyArray_TYPE(array)

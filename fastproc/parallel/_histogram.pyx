@@ -8,7 +8,6 @@ Counts are integers, so the result is the same whichever way the elements are cu
 import numpy as np
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport fabs, fmax, isfinite
 from libc.stdint cimport int64_t
 from numpy cimport (
@@ -150,7 +149,7 @@ def histogram(a, bins=10, range=None, *, workers=None):
     wide_edges = edges.astype(np.float64)
 
     margin = _margin(wide_edges[0], wide_edges[n_bins], n_bins,
-                     DBL_EPSILON if edges.dtype == np.float64 else FLT_EPSILON)
+                     np.finfo(edges.dtype).eps)
     n_units = plan.histogram_units(flat.size, n_bins)
     unit_size = (flat.size + n_units - 1) // n_units if n_units > 0 else 0
     n_threads = threads_for(workers, flat.size * NS_PER_ELEMENT, n_units)

@@ -66,7 +66,14 @@ from fastproc.kernels._table cimport (
     Reduction,
     State,
 )
-from fastproc.parallel._gate cimport Item, dtype_code, item_size, new_scalar, table_in
+from fastproc.parallel._gate cimport (
+    Item,
+    dtype_code,
+    is_serial,
+    item_size,
+    new_scalar,
+    table_in,
+)
 from fastproc.parallel._reduction_job cimport (
     ReductionJob,
     do_unit,
@@ -128,7 +135,8 @@ cdef inline object _reduce(
     cdef ndarray array
     cdef Py_ssize_t size
     cdef int code
-    if (workers is None and out is None and dtype is None and not keepdims and type(a) is ndarray):
+    if is_serial(workers) and out is None and dtype is None and not keepdims and (
+            type(a) is ndarray):
         array = <ndarray>a
         size = PyArray_SIZE(array)
         if (
@@ -154,6 +162,8 @@ cdef object _reduce_chunk(int name, int code, ndarray array, Py_ssize_t size, do
     cdef Item first, second
     cdef Finding finding
     kernel.partial(PyArray_DATA(array), size, 0, &state)
+    if kernel.locate != NULL and state.n >= 0:
+        state.n = kernel.locate(PyArray_DATA(array), size, &state)
     finding = kernel.finalize(&state, size, ddof, &first, &second)
     if finding != FINE:
         _report(name, finding == NO_VALUE, finding == NO_FREEDOM)

@@ -113,16 +113,21 @@ cdef inline void do_line(ReductionJob* job, Py_ssize_t result, Py_ssize_t chunk)
     """Reduce one chunk of one result's elements."""
     cdef double scratch[CHUNK]
     cdef Py_ssize_t start = chunk * job.chunk, n = min(job.chunk, job.n_reduced - start)
-    cdef Py_ssize_t shift = offset_of(&job.kept, 0, result)
-    cdef const char* x = job.kept.data[0] + shift
     cdef State state
-    if job.contiguous:
-        x += start * job.itemsize
-    else:
-        pack_line(job, x, start, n, <char*>scratch)
-        x = <char*>scratch
-    job.kernel.partial(x, n, start, &state)
+    job.kernel.partial(
+        chunk_of_line(job, result, start, n, <char*>scratch), n, start, &state)
     settle(job, result, chunk, &state)
+
+
+cdef inline const char* chunk_of_line(
+    const ReductionJob* job, Py_ssize_t result, Py_ssize_t start, Py_ssize_t n, char* scratch
+) noexcept nogil:
+    """Return `n` elements of a result, from `start` on, as they lie or packed into `scratch`."""
+    cdef const char* x = job.kept.data[0] + offset_of(&job.kept, 0, result)
+    if job.contiguous:
+        return x + start * job.itemsize
+    pack_line(job, x, start, n, scratch)
+    return scratch
 
 
 cdef inline void pack_line(
@@ -198,9 +203,16 @@ cdef inline void settle(
 cdef inline void write_result(
     ReductionJob* job, Py_ssize_t result, const State* state
 ) noexcept nogil:
-    cdef Py_ssize_t offset = result * job.out_itemsize
-    cdef Finding finding = job.kernel.finalize(
-        state, job.n_reduced, job.ddof, job.out + offset, job.out2 + offset)
+    cdef double scratch[CHUNK]
+    cdef Py_ssize_t offset = result * job.out_itemsize, n
+    cdef State located = state[0]
+    cdef Finding finding
+    if job.kernel.locate != NULL and not job.by_columns and state.n >= 0:
+        n = min(job.chunk, job.n_reduced - state.n)
+        located.n += job.kernel.locate(
+            chunk_of_line(job, result, state.n, n, <char*>scratch), n, state)
+    finding = job.kernel.finalize(
+        &located, job.n_reduced, job.ddof, job.out + offset, job.out2 + offset)
     # Threads may set the same flag at once; they all set it to 1.
     if finding == NO_VALUE:
         atomic_store(&job.no_value, 1)

@@ -186,28 +186,28 @@ _OWN: dict[str, tuple[str, str, str, str, str]] = {
     "argmin": (
         "Return the index of the least element, or of the first NaN.",
         "int64. The first of several.",
-        "One pass that carries the row of each lane's extreme along.",
+        "One pass that finds the extreme, and a look through the chunk of 4096 that has it.",
         "",
         ">>> int(fp.argmin([3, 1, 2, 1]))\n1",
     ),
     "nanargmin": (
         "Return the index of the least of the elements that are not NaN.",
         "int64. The first of several. ValueError if all are NaN.",
-        "One pass that carries the row of each lane's extreme along.",
+        "One pass that finds the extreme, and a look through the chunk of 4096 that has it.",
         "",
         ">>> int(fp.nanargmin([np.nan, 2.0, 1.0]))\n2",
     ),
     "argmax": (
         "Return the index of the greatest element, or of the first NaN.",
         "int64. The first of several.",
-        "One pass that carries the row of each lane's extreme along.",
+        "One pass that finds the extreme, and a look through the chunk of 4096 that has it.",
         "",
         ">>> int(fp.argmax([1, 3, 2, 3]))\n1",
     ),
     "nanargmax": (
         "Return the index of the greatest of the elements that are not NaN.",
         "int64. The first of several. ValueError if all are NaN.",
-        "One pass that carries the row of each lane's extreme along.",
+        "One pass that finds the extreme, and a look through the chunk of 4096 that has it.",
         "",
         ">>> int(fp.nanargmax([np.nan, 2.0, 1.0]))\n1",
     ),
@@ -222,7 +222,8 @@ _OWN: dict[str, tuple[str, str, str, str, str]] = {
         "Return ``x * x * x``, element by element.",
         "Of the shape and dtype of ``np.square(x)``; integers wrap around.",
         "Two multiplications, each rounded; ``x ** 3`` of NumPy calls ``pow`` instead, which is "
-        "forty times slower and may differ in the last place.",
+        "forty times slower and may differ in the last place. float16 is computed in float32 and "
+        "rounded once.",
         "",
         ">>> fp.cube([1, 2, 3]).tolist()\n[1, 8, 27]",
     ),
