@@ -10,6 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastproc.errors import ConfigError, FastprocError, SegmentGoneError
+
+try:
+    import fastproc.kernels._cpu
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"the fastproc in {__path__[0]} has no compiled modules for this Python: it is a folder of "
+        f"sources. Start Python in another folder to get the installed fastproc, or compile these "
+        f"sources in place with: pip install -e ."
+    ) from error
+
 from fastproc.parallel import (
     add,
     argmax,

@@ -6,6 +6,7 @@ function of this module, so that a bad value is reported once, in one style, as 
 
 from __future__ import annotations
 
+import functools
 import os
 
 from fastproc.errors import ConfigError
@@ -84,8 +85,13 @@ def memory_limit() -> int | None:
     return min(limits, default=None)
 
 
+@functools.cache
 def _cgroup_cpu_quota() -> float | None:
-    """Return the tightest CPU quota, in cores, of this process's cgroup and those above it."""
+    """Return the tightest CPU quota, in cores, of this process's cgroup and those above it.
+
+    Read once per process: it is asked for at every call of a kernel on a large array, and reading
+    the files takes as long as adding up 100,000 numbers.
+    """
     quotas = []
     for folder in _cgroup_folders("cpu"):
         version_2 = (_read(os.path.join(folder, "cpu.max")) or "").split()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 
-#: Waking a sleeping thread and waiting for it, in nanoseconds: two futex calls and two switches,
-#: some 40 us where the other core is idle, more where it is not.
-THREAD_WAKE_NS = 100_000
+#: The share of the work, in nanoseconds, for which a sleeping thread is worth waking.  Waking it
+#: and waiting for it takes some 40 us (two futex calls and two switches), more on a busy machine,
+#: so a smaller share would gain little and could lose.
+THREAD_SHARE_NS = 200_000
 
-#: Sending a pool a worker's tasks and getting their answers, in nanoseconds.
-PROCESS_TASK_NS = 1_000_000
+#: The same for a process of a pool, which is sent its tasks through a pipe.
+PROCESS_SHARE_NS = 1_000_000
 
 #: Elements of a unit of a histogram: many, since every unit has counts of its own to merge.
 HISTOGRAM_UNIT = 1 << 18
@@ -31,7 +32,7 @@ TASKS_PER_WORKER = 2
 def useful_threads(work_ns: float, n_units: int, most: int) -> int:
     """Return how many threads, the caller included, finish `work_ns` of work soonest.
 
-    A thread is worth waking if its share of the work takes longer than waking it.
+    A thread is worth waking if its share of the work takes several times as long as waking it.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def useful_threads(work_ns: float, n_units: int, most: int) -> int:
     >>> useful_threads(3_000_000, 2442, most=8)
     8
     """
-    return max(1, min(most, n_units, int(work_ns / THREAD_WAKE_NS)))
+    return max(1, min(most, n_units, int(work_ns / THREAD_SHARE_NS)))
 
 
 def useful_processes(work_ns: float, n_units: int, most: int) -> int:
@@ -60,7 +61,7 @@ def useful_processes(work_ns: float, n_units: int, most: int) -> int:
     >>> useful_processes(100_000, 10, most=8)
     1
     """
-    return max(1, min(most, n_units, int(work_ns / PROCESS_TASK_NS)))
+    return max(1, min(most, n_units, int(work_ns / PROCESS_SHARE_NS)))
 
 
 def histogram_units(size: int, n_bins: int) -> int:

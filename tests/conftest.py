@@ -1,5 +1,6 @@
 """What all tests share: hypothesis's profile and the helpers beside this file."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,10 @@ from hypothesis import HealthCheck, settings
 
 # `arrays.py`: pytest imports a test by its own folder, not by this one.
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Python processes that tests start must import the installed fastproc, as this one does, and not
+# the sources in the folder that they happen to start in.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 settings.register_profile(
     "fastproc",

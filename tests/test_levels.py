@@ -40,18 +40,19 @@ def results(name, array, how):
         yield getattr(fp, name)(array)
     else:
         for axis in (None, 0, -1):
-            try:
-                result = getattr(fp, name)(array, axis=axis)
-            except ValueError as error:
-                assert "All-NaN" in str(error)
-                continue
+            if "narg" in name and np.isnan(array).all(axis=axis).any():
+                continue  # which is an error
+            result = getattr(fp, name)(array, axis=axis)
             yield from result if isinstance(result, tuple) else (result,)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_bits_are_the_same_at_every_level():
     expected = digest()
-    code = "import warnings; warnings.simplefilter('ignore'); import test_levels as t; print(t.digest())"
+    code = (
+        "import warnings; warnings.simplefilter('ignore'); import sys; sys.path.insert(0, '.');"
+        "import test_levels; print(test_levels.digest())"
+    )
     for level in OTHERS:
         answer = subprocess.run(
             [sys.executable, "-c", code],

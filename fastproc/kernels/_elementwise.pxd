@@ -36,25 +36,53 @@ cdef inline scalar minus(scalar a) noexcept nogil:
         return -a
 
 
-cdef inline void square_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+cdef inline Py_ssize_t unaligned(const void* out, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
+    """Return how many elements to do before `out` is at the start of a cache line.
+
+    A vector stored across two lines costs twice: some 20 % of a loop whose data are in a cache.
+    """
+    if n * itemsize < 4 * 64:
+        return 0
+    return <Py_ssize_t>((64 - <size_t>out % 64) % 64) // itemsize
+
+
+cdef inline void square_loop(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = times(x[i], x[i])
 
 
-cdef inline void cube_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+cdef inline void square_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
+    square_loop(x, out, head)
+    square_loop(x + head, out + head, n - head)
+
+
+cdef inline void cube_loop(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = times(times(x[i], x[i]), x[i])
 
 
-cdef inline void negative_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+cdef inline void cube_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
+    cube_loop(x, out, head)
+    cube_loop(x + head, out + head, n - head)
+
+
+cdef inline void negative_loop(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = minus(x[i])
 
 
-cdef inline void add_binary(
+cdef inline void negative_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
+    negative_loop(x, out, head)
+    negative_loop(x + head, out + head, n - head)
+
+
+cdef inline void add_loop(
     const scalar* x1, Py_ssize_t step1, const scalar* x2, Py_ssize_t step2, scalar* out,
     Py_ssize_t n
 ) noexcept nogil:
@@ -67,7 +95,20 @@ cdef inline void add_binary(
         constant = x2[0]
         for i in range(n):
             out[i] = plus(x1[i], constant)
-    else:
+    elif step2 != 0:
         constant = x1[0]
         for i in range(n):
-            out[i] = plus(constant, x2[i * step2])
+            out[i] = plus(constant, x2[i])
+    else:
+        constant = plus(x1[0], x2[0])
+        for i in range(n):
+            out[i] = constant
+
+
+cdef inline void add_binary(
+    const scalar* x1, Py_ssize_t step1, const scalar* x2, Py_ssize_t step2, scalar* out,
+    Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
+    add_loop(x1, step1, x2, step2, out, head)
+    add_loop(x1 + head * step1, step1, x2 + head * step2, step2, out + head, n - head)

@@ -1,6 +1,6 @@
 """Layer: parallel.  The gates of the elementwise kernels: square, cube, negative, add.
 
-A small contiguous array takes a short way; anything else is walked as runs of elements, several
+A contiguous array takes a short way; anything else is walked as runs of elements, several
 operands in step.  Elements do not depend on one another, so cuts and workers never change bits.
 """
 # cython: freethreading_compatible=True
@@ -44,7 +44,6 @@ from fastproc.kernels._table cimport (
 from fastproc.parallel._gate cimport (
     Item,
     dtype_code,
-    is_serial,
     item_size,
     new_scalar,
     table_in,
@@ -74,9 +73,6 @@ cdef const KernelTable* _table = table_in(dispatch.table)
 cdef double NS_PER_BYTE = 0.05
 
 cdef Py_ssize_t UNIT = plan.ELEMENTWISE_UNIT
-
-# Up to here no threads are worth waking: see plan.useful_threads.
-cdef Py_ssize_t SMALL = 1 << 16
 
 cdef struct ElementwiseJob:
     unary_t unary            # NULL for a binary kernel
@@ -217,13 +213,46 @@ def _overlaps(out, arrays):
 
 
 cdef inline bint _is_plain(object x) noexcept:
-    """Tell whether `x` is a contiguous array of a compiled dtype that one thread does soonest."""
+    """Tell whether `x` is a contiguous array of a compiled dtype."""
     return (
         type(x) is ndarray
-        and PyArray_SIZE(<ndarray>x) <= SMALL
         and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
         and dtype_code(<ndarray>x) >= 0
     )
+
+
+cdef inline bint _stays_here(object workers) noexcept:
+    """Tell whether `workers` is neither a pool nor a mistake."""
+    return workers is None or (type(workers) is int and workers > 0)
+
+
+cdef int _run_flat(
+    unary_t unary, binary_t binary, const void* x1, Py_ssize_t step1, const void* x2,
+    Py_ssize_t step2, void* out, Py_ssize_t size, Py_ssize_t itemsize, object workers
+) except -1:
+    """Compute contiguous elements: the short way around `_prepare`."""
+    cdef ElementwiseJob job
+    cdef Py_ssize_t n_units
+    cdef int n_operands = 2 if unary != NULL else 3
+    if size <= CHUNK:
+        # Giving up the GIL and taking it back takes longer than the loop.
+        if unary != NULL:
+            unary(x1, out, size)
+        else:
+            binary(x1, step1, x2, step2, out, size)
+        return 0
+    job.unary, job.binary = unary, binary
+    job.itemsize, job.size = itemsize, size
+    job.walk.n_dims, job.walk.n_operands = 1, n_operands
+    job.walk.shape[0] = size
+    job.walk.data[0], job.walk.data[1] = <char*>out, <char*>x1
+    job.walk.data[2] = <char*>x2
+    job.walk.strides[0][0], job.walk.strides[1][0] = itemsize, step1 * itemsize
+    job.walk.strides[2][0] = step2 * itemsize
+    job.packed[0] = job.packed[1] = job.packed[2] = False
+    n_units = (size + UNIT - 1) // UNIT
+    return run_units(_do_unit, &job, n_units, threads_for(
+        workers, size * itemsize * n_operands * NS_PER_BYTE, n_units))
 
 
 cdef inline bint _fits(ndarray x, object out) noexcept:
@@ -250,7 +279,7 @@ cdef object _unary(int name, str label, object x, object out, object workers):
     cdef ndarray array, target
     cdef Item item
     cdef int code
-    if is_serial(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, out)):
+    if _stays_here(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, out)):
         array = <ndarray>x
         code = dtype_code(array)
         if out is None and PyArray_NDIM(array) == 0:
@@ -261,13 +290,8 @@ cdef object _unary(int name, str label, object x, object out, object workers):
                 PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
         else:
             target = <ndarray>out
-        if PyArray_SIZE(array) <= CHUNK:
-            _table.unaries[name][code](
-                PyArray_DATA(array), PyArray_DATA(target), PyArray_SIZE(array))
-        else:
-            with nogil:
-                _table.unaries[name][code](
-                    PyArray_DATA(array), PyArray_DATA(target), PyArray_SIZE(array))
+        _run_flat(_table.unaries[name][code], NULL, PyArray_DATA(array), 1, NULL, 0,
+                  PyArray_DATA(target), PyArray_SIZE(array), item_size(code), workers)
         return target
     return _compute(name, True, label, (x,), out, workers)
 
@@ -316,7 +340,7 @@ cdef bint _take_number(object value, int code, Item* item):
     return not overflow and item.i32 == whole
 
 
-cdef object _add_small(ndarray shaped, object x1, object x2, object out):
+cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object workers):
     """Add arrays of one shape and dtype, or an array and a number; None if they are neither."""
     cdef int code = dtype_code(shaped)
     cdef Item number
@@ -342,20 +366,15 @@ cdef object _add_small(ndarray shaped, object x1, object x2, object out):
         target = <ndarray>out
     else:
         return None
-    if PyArray_SIZE(shaped) <= CHUNK:
-        _table.binaries[ADD][code](
-            left, step1, right, step2, PyArray_DATA(target), PyArray_SIZE(shaped))
-    else:
-        with nogil:
-            _table.binaries[ADD][code](
-                left, step1, right, step2, PyArray_DATA(target), PyArray_SIZE(shaped))
+    _run_flat(NULL, _table.binaries[ADD][code], left, step1, right, step2, PyArray_DATA(target),
+              PyArray_SIZE(shaped), item_size(code), workers)
     return target
 
 
 def add(x1, x2, out=None, *, workers=None):
     cdef object result
-    if is_serial(workers) and (_is_plain(x1) or _is_plain(x2)):
-        result = _add_small(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out)
+    if _stays_here(workers) and (_is_plain(x1) or _is_plain(x2)):
+        result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)
         if result is not None:
             return result
     return _compute(ADD, False, "add", (x1, x2), out, workers)

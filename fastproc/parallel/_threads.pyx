@@ -96,7 +96,6 @@ cdef struct Job:
     Py_ssize_t per_turn
     int64_t next_unit
 
-cdef double _wake_ns = plan.THREAD_WAKE_NS
 cdef Helper _helpers[MAX_HELPERS]
 cdef int _n_helpers = 0
 cdef int64_t _busy = 0
@@ -131,7 +130,7 @@ cdef int run_units(unit_t do_unit, void* job, Py_ssize_t n_units, int n_threads)
 
 
 cdef int threads_for(object workers, double work_ns, Py_ssize_t n_units) except -1:
-    cdef bint small = n_units < 2 or work_ns < 2 * _wake_ns
+    cdef bint small = n_units < 2 or work_ns < 2 * <double>plan.THREAD_SHARE_NS
     if workers is None:
         return 1 if small else plan.useful_threads(work_ns, n_units, config.default_workers())
     try:

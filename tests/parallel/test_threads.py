@@ -14,7 +14,7 @@ from fastproc import plan
 
 @pytest.fixture(autouse=True)
 def cheap_threads(monkeypatch):
-    monkeypatch.setattr(plan, "THREAD_WAKE_NS", 1)
+    monkeypatch.setattr(plan, "THREAD_SHARE_NS", 1)
 
 
 def test_many_callers_at_once():
@@ -49,7 +49,7 @@ import os, threading, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 import numpy as np, fastproc as fp
 from fastproc import plan
-plan.THREAD_WAKE_NS = 1
+plan.THREAD_SHARE_NS = 1
 array = np.random.default_rng(0).normal(size=200_000)
 expected = fp.sum(array, workers=1)
 stop = False

@@ -1,0 +1,50 @@
+"""What the documentation says runs, and says all that it must."""
+
+import doctest
+import importlib
+import pickle
+import pkgutil
+
+import pytest
+
+import fastproc
+from fastproc.parallel import __all__ as KERNELS
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(fastproc.__path__, "fastproc.")
+    if "._kernels_" not in module.name and not module.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert not failed
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_docstrings_of_kernels(name):
+    function = getattr(fastproc, name)
+    for section in ("Parameters", "Returns", "Raises", "Notes", "Examples"):
+        assert f"{section}\n{'-' * len(section)}\n" in function.__doc__
+    assert "workers : None, int or Pool" in function.__doc__
+    test = doctest.DocTestParser().get_doctest(function.__doc__, {}, name, None, 0)
+    assert test.examples
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_pickle_by_their_public_name(name):
+    function = getattr(fastproc, name)
+    assert pickle.loads(pickle.dumps(function)) is function
+    assert function.__module__ == "fastproc"
+
+
+def test_public_names_are_there():
+    for name in fastproc.__all__:
+        assert getattr(fastproc, name) is not None
+    assert set(fastproc.__all__) <= set(dir(fastproc))
+    with pytest.raises(AttributeError, match="module 'fastproc' has no attribute 'nothing'"):
+        _ = fastproc.nothing
