@@ -24,6 +24,7 @@ BASELINE = {"baseline": []}
 # the exception flags, which lets comparisons be vectorised.
 STRICT_FLOAT = [
     "-O3",
+    "-g0",  # Python's own flags ask for debug information, which is nine tenths of a wheel
     "-fwrapv",
     "-ffp-contract=off",
     "-fno-math-errno",
