@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fastproc.errors import ConfigError, FastprocError, SegmentGoneError
 
 try:
-    import fastproc.kernels._cpu
+    from fastproc.kernels import _cpu as _cpu
 except ModuleNotFoundError as error:
     raise ImportError(
         f"the fastproc in {__path__[0]} has no compiled modules for this Python: it is a folder of "

@@ -4,6 +4,10 @@ import doctest
 import importlib
 import pickle
 import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +52,19 @@ def test_public_names_are_there():
     assert set(fastproc.__all__) <= set(dir(fastproc))
     with pytest.raises(AttributeError, match="module 'fastproc' has no attribute 'nothing'"):
         _ = fastproc.nothing
+
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL))
+def test_code_of_the_readme(block, tmp_path):
+    script = tmp_path / "block.py"
+    script.write_text(block)
+    answer = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=100, cwd=tmp_path
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    if "print(x.tolist())" in block:
+        assert answer.stdout == "[[4.0, 4.0], [12.0, 8.0]]\n"

@@ -2,7 +2,8 @@
 
 Baseline code: it runs before anybody knows what the CPU can do.
 """
-# cython: freethreading_compatible=True
+
+# Safe for free-threaded Python: there is no module state.
 
 cdef extern from *:
     """

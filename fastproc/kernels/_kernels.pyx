@@ -4,8 +4,8 @@ This source is compiled once per level, each time under another module name and 
 flags (``setup.py``).  Importing a level that the CPU lacks is not safe: go through
 ``fastproc.kernels.dispatch``.
 """
-# cython: freethreading_compatible=True
-# The table is written while the module is imported and only read afterwards.
+# Safe for free-threaded Python: the table is written while the module is imported, and only read
+# afterwards.
 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t

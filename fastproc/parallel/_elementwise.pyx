@@ -3,8 +3,7 @@
 A contiguous array takes a short way; anything else is walked as runs of elements, several
 operands in step.  Elements do not depend on one another, so cuts and workers never change bits.
 """
-# cython: freethreading_compatible=True
-# Module state is written at import only.
+# Safe for free-threaded Python: module state is written at import only.
 
 import numpy as np
 

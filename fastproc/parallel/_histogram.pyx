@@ -2,8 +2,7 @@
 
 Counts are integers, so the result is the same whichever way the elements are cut.
 """
-# cython: freethreading_compatible=True
-# Module state is written at import only.
+# Safe for free-threaded Python: module state is written at import only.
 
 import numpy as np
 

@@ -5,8 +5,7 @@ or a pool do them, and wraps the results.  An array of one chunk or less takes a
 that, since there a call costs more than the arithmetic; it keeps the GIL, as giving it up and
 taking it back takes longer than the loop (some 1 us at the most).
 """
-# cython: freethreading_compatible=True
-# Module state is written at import only.
+# Safe for free-threaded Python: module state is written at import only.
 
 import warnings
 

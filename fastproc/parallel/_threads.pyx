@@ -28,8 +28,8 @@ is seen by the caller once it finds SLEEPING.
 After a fork the child has none of these threads; it forgets the team and starts another when it
 needs one.
 """
-# cython: freethreading_compatible=True
-# A team is taken by one atomic operation, `busy`; only its holder touches the rest.
+# Safe for free-threaded Python: the team is taken by one atomic operation on `_busy`, and only who
+# has it touches the rest.
 
 import operator
 import os

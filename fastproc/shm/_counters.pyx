@@ -5,6 +5,8 @@ The buffer is borrowed for the call alone, so that nothing here keeps a mapping 
 and meaning of the counters belong to the caller; the memory orders to `_atomic.h`.
 """
 
+# Safe for free-threaded Python: there is no module state, and the counters are atomic.
+
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uintptr_t
 
