@@ -13,7 +13,7 @@ from fastproc.errors import ConfigError, FastprocError, SegmentGoneError
 
 try:
     from fastproc.kernels import _cpu as _cpu
-except ModuleNotFoundError as error:
+except ImportError as error:
     raise ImportError(
         f"the fastproc in {__path__[0]} has no compiled modules for this Python: it is a folder of "
         f"sources. Start Python in another folder to get the installed fastproc, or compile these "
