@@ -3,6 +3,9 @@
 import hypothesis.strategies as st
 import numpy as np
 
+#: NumPy 1 promotes Python numbers by their value, NumPy 2 by their kind (NEP 50).
+NUMPY_1 = np.lib.NumpyVersion(np.__version__) < "2.0.0"
+
 COMPILED = ("float64", "float32", "int64", "int32")
 CONVERTED = (
     "bool",

@@ -8,6 +8,7 @@ import warnings
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from arrays import NUMPY_1
 from hypothesis import given, settings
 
 from fastproc.kernels import reference
@@ -202,6 +203,7 @@ def test_promotion(a, b):
     assert reference.dtypes.can_cast(a, b) == np.can_cast(a, b, "same_kind")
 
 
+@pytest.mark.skipif(NUMPY_1, reason="NumPy 1 makes bins without width and promotes otherwise")
 @settings(max_examples=300)
 @given(
     arrays(special=False),

@@ -5,7 +5,7 @@ import inspect
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from arrays import CONVERTED, arrays, fill
+from arrays import CONVERTED, NUMPY_1, arrays, fill
 from hypothesis import given
 from numpy.testing import assert_array_equal
 
@@ -34,6 +34,8 @@ def test_equals_numpy_and_twin(data):
         with pytest.raises(ValueError, match="histogram"):
             fp.histogram(array, bins, limits)
         return
+    if NUMPY_1 and not np.all(np.diff(expected[1]) > 0):
+        return  # bins without width, which NumPy 2 and fastproc refuse
     actual = fp.histogram(array, bins, limits)
     assert_same(actual, expected)
     assert_array_equal(actual[0], reference.histogram(array, bins, limits)[0])
