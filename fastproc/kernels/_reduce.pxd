@@ -112,13 +112,14 @@ cdef inline int64_t count_chunk(const scalar* x, Py_ssize_t n) noexcept nogil:
     cdef int64_t total = 0
     cdef Py_ssize_t n_rows = n // LANES, i, j
     if scalar is double or scalar is float:
-        for j in range(LANES):
-            lanes[j] = 0
-        for i in range(n_rows):
+        if n_rows > 0:
             for j in range(LANES):
-                lanes[j] += <scalar>1 if x[i * LANES + j] == x[i * LANES + j] else <scalar>0
-        for j in range(LANES):
-            total += <int64_t>lanes[j]
+                lanes[j] = 0
+            for i in range(n_rows):
+                for j in range(LANES):
+                    lanes[j] += <scalar>1 if x[i * LANES + j] == x[i * LANES + j] else <scalar>0
+            for j in range(LANES):
+                total += <int64_t>lanes[j]
         for i in range(n_rows * LANES, n):
             total += x[i] == x[i]
     else:
@@ -310,6 +311,14 @@ cdef inline void deviate_chunk(
     cdef double squares[LANES]
     cdef double deviation
     cdef Py_ssize_t n_rows = n // LANES, j
+    if n < LANES:
+        sums[0] = squares[0] = 0
+        for j in range(n):
+            deviation = deviation_of(x[j], state.a.f, skip_nan)
+            sums[0] += deviation
+            squares[0] += deviation * deviation
+        settle_shift(state, sums[0], squares[0])
+        return
     deviate_rows_of_lanes(x, n_rows, state.a.f, &sums[0], &squares[0], skip_nan)
     x += n_rows * LANES
     for j in range(n % LANES):

@@ -14,6 +14,9 @@ from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
     NPY_ARRAY_WRITEABLE,
+    NPY_CORDER,
+    NPY_KEEPORDER,
+    NPY_ORDER,
     PyArray_BYTES,
     PyArray_CHKFLAGS,
     PyArray_DATA,
@@ -26,6 +29,9 @@ from numpy cimport (
     import_array,
     ndarray,
 )
+
+cdef extern from "numpy/arrayobject.h":
+    ndarray PyArray_NewLikeArray(ndarray prototype, NPY_ORDER order, void* descr, int subok)
 
 from fastproc.kernels._table cimport (
     ADD,
@@ -154,12 +160,27 @@ def elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py
             _do_unit(&job, unit)
 
 
+cdef int _run(int name, bint is_unary, list arrays, object workers) except -1:
+    """Compute arrays of any strides in this process, the output first; 0 if a pool is wanted."""
+    cdef ElementwiseJob job
+    cdef Py_ssize_t n_units, unit
+    cdef int n_threads
+    _prepare(&job, name, is_unary, arrays)
+    n_units = (job.size + UNIT - 1) // UNIT
+    if job.size <= CHUNK and _stays_here(workers):
+        for unit in range(n_units):
+            _do_unit(&job, unit)            # with the GIL, as in `_run_flat`
+        return 1
+    n_threads = threads_for(
+        workers, job.size * job.itemsize * len(arrays) * NS_PER_BYTE, n_units)
+    if n_threads > 0:
+        run_units(_do_unit, &job, n_units, n_threads)
+    return n_threads > 0
+
+
 cdef object _compute(int name, bint is_unary, str label, tuple operands, object out,
                      object workers):
     """Compute any operands into `out` or a new array."""
-    cdef ElementwiseJob job
-    cdef int n_threads
-    cdef double work_ns
     # A Python number takes part in the choice of the dtype by its kind alone (NEP 50).
     arrays = [validate.as_array(label, operand) for operand in operands]
     weak = [operand if type(operand) in (int, float) else array
@@ -181,17 +202,12 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
         in_order = all([array.strides == arrays[0].strides for array in arrays])
         target = np.empty_like(arrays[0], shape=shape, order="K" if in_order else "C", subok=False)
 
-    _prepare(&job, name, is_unary, [target, *arrays])
-    work_ns = job.size * job.itemsize * (len(arrays) + 1) * NS_PER_BYTE
-    n_units = (job.size + UNIT - 1) // UNIT
-    n_threads = threads_for(workers, work_ns, n_units)
-    if n_threads > 0:
-        run_units(_do_unit, &job, n_units, n_threads)
-    else:
+    if not _run(name, is_unary, [target, *arrays], workers):
         from fastproc.parallel import processes
 
         target = processes.compute_elementwise(
-            workers, elementwise_units, (name, is_unary), target, arrays, n_units)
+            workers, elementwise_units, (name, is_unary), target, arrays,
+            (target.size + UNIT - 1) // UNIT)
 
     if target is out:
         return out
@@ -209,6 +225,13 @@ def _overlaps(out, arrays):
         if not same and np.may_share_memory(out, array):
             return True
     return False
+
+
+cdef inline bint _is_compiled(object x) noexcept:
+    """Tell whether `x` is an array of a compiled dtype, of any strides."""
+    return (
+        type(x) is ndarray and PyArray_NDIM(<ndarray>x) > 0 and dtype_code(<ndarray>x) >= 0
+    )
 
 
 cdef inline bint _is_plain(object x) noexcept:
@@ -292,6 +315,10 @@ cdef object _unary(int name, str label, object x, object out, object workers):
         _run_flat(_table.unaries[name][code], NULL, PyArray_DATA(array), 1, NULL, 0,
                   PyArray_DATA(target), PyArray_SIZE(array), item_size(code), workers)
         return target
+    if _stays_here(workers) and out is None and _is_compiled(x):
+        target = PyArray_NewLikeArray(<ndarray>x, NPY_KEEPORDER, NULL, 0)
+        _run(name, True, [target, x], workers)
+        return target
     return _compute(name, True, label, (x,), out, workers)
 
 
@@ -301,6 +328,14 @@ cdef inline bint _same_shape(ndarray x1, ndarray x2) noexcept:
         return False
     for i in range(PyArray_NDIM(x1)):
         if PyArray_DIMS(x1)[i] != PyArray_DIMS(x2)[i]:
+            return False
+    return True
+
+
+cdef inline bint _same_strides(ndarray x1, ndarray x2) noexcept:
+    cdef int i
+    for i in range(PyArray_NDIM(x1)):
+        if PyArray_STRIDES(x1)[i] != PyArray_STRIDES(x2)[i]:
             return False
     return True
 
@@ -372,8 +407,19 @@ cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object 
 
 def add(x1, x2, out=None, *, workers=None):
     cdef object result
+    cdef ndarray target
+    cdef NPY_ORDER order
     if _stays_here(workers) and (_is_plain(x1) or _is_plain(x2)):
         result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)
         if result is not None:
             return result
+    if (
+        _stays_here(workers) and out is None and _is_compiled(x1) and _is_compiled(x2)
+        and PyArray_TYPE(<ndarray>x1) == PyArray_TYPE(<ndarray>x2)
+        and _same_shape(<ndarray>x1, <ndarray>x2)
+    ):
+        order = NPY_KEEPORDER if _same_strides(<ndarray>x1, <ndarray>x2) else NPY_CORDER
+        target = PyArray_NewLikeArray(<ndarray>x1, order, NULL, 0)
+        _run(ADD, False, [target, x1, x2], workers)
+        return target
     return _compute(ADD, False, "add", (x1, x2), out, workers)

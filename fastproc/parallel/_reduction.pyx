@@ -34,37 +34,12 @@ from numpy cimport (
 )
 
 from fastproc.kernels._table cimport (
-    ARGMAX,
-    ARGMIN,
-    CHUNK,
-    FINE,
-    FLOAT32,
-    FLOAT64,
-    INT32,
-    INT64,
-    MAX,
-    MEAN,
-    MIN,
-    MINMAX,
-    NANARGMAX,
-    NANARGMIN,
-    NANMAX,
-    NANMEAN,
-    NANMIN,
-    NANMINMAX,
-    NANSTD,
-    NANSUM,
-    NANVAR,
-    NO_FREEDOM,
-    NO_VALUE,
-    STD,
-    SUM,
-    VAR,
-    Finding,
-    KernelTable,
-    Reduction,
-    State,
+    ARGMAX, ARGMIN, MAX, MEAN, MIN, MINMAX, NANARGMAX, NANARGMIN, NANMAX, NANMEAN, NANMIN,
+    NANMINMAX, NANSTD, NANSUM, NANVAR, STD, SUM, VAR,
 )
+from fastproc.kernels._table cimport CHUNK, FINE, NO_FREEDOM, NO_VALUE
+from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64
+from fastproc.kernels._table cimport Finding, KernelTable, Reduction, State
 from fastproc.parallel._gate cimport (
     Item,
     dtype_code,
@@ -81,7 +56,7 @@ from fastproc.parallel._reduction_job cimport (
     write_result,
 )
 from fastproc.parallel._threads cimport run_units, threads_for
-from fastproc.parallel._walk cimport MAX_DIMS, flip_dims, magnitude
+from fastproc.parallel._walk cimport MAX_DIMS, copy_items, flip_dims, magnitude
 
 from fastproc.kernels import dispatch, validate
 
@@ -141,11 +116,13 @@ cdef inline object _reduce(
         if (
             0 < size and size <= CHUNK
             and (axis is None or (PyArray_NDIM(array) == 1 and _is_first_axis(axis)))
-            and PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
+            and PyArray_CHKFLAGS(array, NPY_ARRAY_ALIGNED)
         ):
             code = dtype_code(array)
-            if code >= 0:
-                return _reduce_chunk(name, code, array, size, ddof)
+            if code >= 0 and PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS):
+                return _reduce_chunk(name, code, PyArray_DATA(array), size, ddof)
+            if code >= 0 and PyArray_NDIM(array) == 1:
+                return _reduce_strided(name, code, array, size, ddof)
     return _reduce_array(name, a, axis, dtype, out, keepdims, ddof, workers)
 
 
@@ -154,15 +131,27 @@ cdef inline bint _is_first_axis(object axis) noexcept:
     return type(axis) is int and (axis == 0 or axis == -1)
 
 
-cdef object _reduce_chunk(int name, int code, ndarray array, Py_ssize_t size, double ddof):
+cdef object _reduce_strided(int name, int code, ndarray array, Py_ssize_t size, double ddof):
+    """Pack an array of one axis in the order in which `plan_units` would have it walked."""
+    cdef double scratch[CHUNK]
+    cdef Py_ssize_t stride = PyArray_STRIDES(array)[0]
+    cdef char* start = PyArray_BYTES(array)
+    if stride < 0 and not _is_arg(name):
+        start += (size - 1) * stride
+        stride = -stride
+    copy_items(<char*>scratch, item_size(code), start, stride, size, item_size(code))
+    return _reduce_chunk(name, code, scratch, size, ddof)
+
+
+cdef object _reduce_chunk(int name, int code, const void* x, Py_ssize_t size, double ddof):
     cdef const Reduction* kernel = &_table.reductions[name][code]
     cdef int result_code = _result_dtype(name, code)
     cdef State state
     cdef Item first, second
     cdef Finding finding
-    kernel.partial(PyArray_DATA(array), size, 0, &state)
+    kernel.partial(x, size, 0, &state)
     if kernel.locate != NULL and state.n >= 0:
-        state.n = kernel.locate(PyArray_DATA(array), size, &state)
+        state.n = kernel.locate(x, size, &state)
     finding = kernel.finalize(&state, size, ddof, &first, &second)
     if finding != FINE:
         _report(name, finding == NO_VALUE, finding == NO_FREEDOM)
@@ -244,21 +233,26 @@ cdef object _reduce_array(
 cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except -1:
     """Mark the axes that `axis` names; AxisError, ValueError and TypeError as NumPy's."""
     cdef int n_dims = PyArray_NDIM(array), i
-    cdef Py_ssize_t number
     for i in range(n_dims):
         reduces[i] = axis is None
     if axis is None:
         return 0
-    axes = axis if isinstance(axis, tuple) and not _is_arg(name) else (axis,)
-    for item in axes:
-        number = item
-        if number < -n_dims or number >= n_dims:
-            raise np.exceptions.AxisError(number, n_dims)
-        if number < 0:
-            number += n_dims
-        if reduces[number]:
-            raise ValueError("duplicate value in 'axis'")
-        reduces[number] = True
+    if not isinstance(axis, tuple) or _is_arg(name):
+        return _mark_axis(axis, n_dims, reduces)
+    for item in <tuple>axis:
+        _mark_axis(item, n_dims, reduces)
+    return 0
+
+
+cdef int _mark_axis(object axis, int n_dims, bint* reduces) except -1:
+    cdef Py_ssize_t number = axis
+    if number < -n_dims or number >= n_dims:
+        raise np.exceptions.AxisError(number, n_dims)
+    if number < 0:
+        number += n_dims
+    if reduces[number]:
+        raise ValueError("duplicate value in 'axis'")
+    reduces[number] = True
     return 0
 
 
@@ -317,6 +311,10 @@ cdef int _run(ReductionJob* job, int n_threads) except -1:
         memset(&nothing, 0, sizeof(State))
         for i in range(job.n_out):
             write_result(job, i, &nothing)
+        return 0
+    if job.n_chunks == 1 and job.n_out * job.n_reduced <= CHUNK:
+        for i in range(job.n_units):        # with the GIL, see above
+            do_unit(job, i)
         return 0
     if job.n_chunks > 1:
         job.states = <State*>PyMem_RawMalloc(job.n_out * job.n_chunks * sizeof(State))

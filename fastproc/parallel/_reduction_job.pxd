@@ -161,8 +161,6 @@ cdef inline void do_columns(
     cdef Py_ssize_t row, column, n_rows, width, padded, i
     cdef bint packed = not job.contiguous
 
-    if packed or n_columns % LANES:
-        memset(scratch, 0, sizeof(scratch))     # lanes beyond the columns hold numbers too
     row = first_row
     while row < last_row:
         n_rows = min(<Py_ssize_t>ROWS, last_row - row)
@@ -177,6 +175,9 @@ cdef inline void do_columns(
                 if packed or padded > width:
                     copy_items(<char*>&scratch[i][0], job.itemsize, <const char*>rows[i], stride,
                                width, job.itemsize)
+                    # Lanes beyond the columns must hold numbers too, whichever.
+                    memset(<char*>&scratch[i][0] + width * job.itemsize, 0,
+                           (padded - width) * job.itemsize)
                     rows[i] = &scratch[i][0]
             job.kernel.columns(rows, n_rows, padded, row, fresh)
             for i in range(width):
