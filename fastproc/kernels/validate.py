@@ -7,6 +7,7 @@ none (complex, long double, dates, strings, objects) the call is refused with Ty
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,7 @@ def as_array(name: str, a: Any) -> Array:
             f"{name}: dtype {array.dtype} is not supported; "
             f"pass real numbers of at most 64 bits, e.g. a.astype(float)"
         )
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def reducible(
@@ -42,41 +43,53 @@ def reducible(
     """Return `a` in a compiled dtype, and what turns results into those NumPy would give."""
     array = as_array(name, a)
     family = name.removeprefix("nan")
-    if dtype is None:
-        result_dtype = array.dtype
-    else:
-        result_dtype = np.dtype(dtype)
-        if result_dtype.kind not in ("f" if family in ("mean", "var", "std") else "bifu"):
-            raise TypeError(f"{name}: dtype {result_dtype} is not supported for the result")
-        if result_dtype.itemsize > 8:
-            raise TypeError(f"{name}: dtype {result_dtype} is not supported; at most 64 bits are")
-        array = array.astype(result_dtype)
+    if dtype is not None:
+        wanted = np.dtype(dtype).newbyteorder("=")
+        if wanted.kind not in ("f" if family in ("mean", "var", "std") else "bifu"):
+            raise TypeError(f"{name}: dtype {wanted} is not supported for the result")
+        if wanted.itemsize > 8:
+            raise TypeError(f"{name}: dtype {wanted} is not supported; at most 64 bits are")
+        array = array.astype(wanted, copy=False)
+    convert, restore = _conversion(family, array.dtype, dtype is not None)
+    return convert(array), restore
 
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if array.dtype in _COMPILED:
+
+@functools.cache
+def _conversion(
+    family: str, dtype: np.dtype[Any], is_result: bool
+) -> tuple[Callable[[Array], Array], Restore | None]:
+    """Return how an array gets a compiled dtype, and how the result gets the one it should have.
+
+    `is_result` says that the caller asked for a result of this very dtype.
+    """
+    kind, size = dtype.kind, dtype.itemsize
+    is_mean, is_arg = family in ("mean", "var", "std"), "arg" in family
+    if dtype in _COMPILED:
         # int64 has two C types where long is 64 bits wide; either has compiled kernels.
-        same = dtype is None or family in ("mean", "var", "std") or result_dtype.itemsize == 8
-        return array, None if same else _as_dtype(result_dtype)
+        restored = is_result and not is_mean and size < 8
+        return _as_dtype(dtype), _as_dtype(dtype) if restored else None
     if kind == "f":  # float16
-        return array.astype(np.float32), None if "arg" in family else _as_dtype(np.float16)
-    if family in ("mean", "var", "std"):
-        exact = np.int32 if size < 4 else np.int64 if size == 4 else np.float64
-        return array.astype(exact), None
+        return _as_dtype(np.float32), None if is_arg else _as_dtype(np.float16)
+    if is_mean:
+        return _as_dtype(np.int32 if size < 4 else np.int64 if size == 4 else np.float64), None
     if family == "sum":
         # Sums modulo 2**64 have the same bits with and without a sign.
-        wide = np.uint64 if kind == "u" else np.int64
-        restore = _as_dtype(wide) if dtype is None else _as_dtype(result_dtype)
-        return array.astype(wide, copy=False).view(np.int64), restore
-    if array.dtype == np.uint64:
+        wide = _as_dtype(np.uint64 if kind == "u" else np.int64)
+        return lambda array: wide(array).view(np.int64), _as_dtype(dtype) if is_result else wide
+    if dtype == np.uint64:
         # Flipping the highest bit maps uint64 to int64 and keeps the order.
-        signed = np.asarray(array ^ _SIGN_BIT).view(np.int64)
-        return signed, None if "arg" in family else _flip_sign_bit
+        return (
+            lambda array: np.asarray(array ^ _SIGN_BIT).view(np.int64),
+            None if is_arg else _flip_sign_bit,
+        )
     wider = np.int32 if size < 4 else np.int64
-    return array.astype(wider), None if "arg" in family else _as_dtype(array.dtype)
+    return _as_dtype(wider), None if is_arg else _as_dtype(dtype)
 
 
 def _as_dtype(dtype: npt.DTypeLike) -> Restore:
-    return lambda result: result.astype(dtype)
+    # With a dtype, not a type, `astype` need not look the dtype up.
+    wanted = np.dtype(dtype)
+    return lambda result: result.astype(wanted, copy=False)
 
 
 def _flip_sign_bit(result: Array) -> Any:

@@ -7,14 +7,15 @@ operands in step.  Elements do not depend on one another, so cuts and workers ne
 
 import numpy as np
 
-from cpython.float cimport PyFloat_AS_DOUBLE
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.math cimport isinf
+from libc.string cimport memcpy
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
+    NPY_ARRAY_F_CONTIGUOUS,
     NPY_ARRAY_WRITEABLE,
-    NPY_CORDER,
     NPY_KEEPORDER,
     NPY_ORDER,
     PyArray_BYTES,
@@ -28,9 +29,13 @@ from numpy cimport (
     PyArray_TYPE,
     import_array,
     ndarray,
+    npy_intp,
 )
 
+# A descriptor is an owned reference here, which the functions that take one steal.
 cdef extern from "numpy/arrayobject.h":
+    void* PyArray_DescrFromType(int number)
+    ndarray PyArray_CastToType(ndarray array, void* descr, int fortran)
     ndarray PyArray_NewLikeArray(ndarray prototype, NPY_ORDER order, void* descr, int subok)
 
 from fastproc.kernels._table cimport (
@@ -48,13 +53,18 @@ from fastproc.kernels._table cimport (
 )
 from fastproc.parallel._gate cimport (
     Item,
+    as_plain,
     dtype_code,
+    is_narrow_integer,
     item_size,
     new_scalar,
+    plain_view,
     table_in,
+    type_number,
 )
 from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport (
+    MAX_DIMS,
     MAX_OPERANDS,
     Walk,
     flip_dims,
@@ -69,10 +79,13 @@ from fastproc.parallel._walk cimport (
 
 from fastproc import plan
 from fastproc.kernels import dispatch, validate
+from fastproc.shm import SharedArray
 
 import_array()
 
 cdef const KernelTable* _table = table_in(dispatch.table)
+
+cdef object _square = np.square, _multiply = np.multiply, _negative = np.negative, _add = np.add
 
 # What one thread needs for a byte it reads or writes, in nanoseconds; memory sets it.
 cdef double NS_PER_BYTE = 0.05
@@ -122,9 +135,9 @@ cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
 
 
 cdef int _prepare(ElementwiseJob* job, int name, bint is_unary, list arrays) except -1:
-    """Plan a kernel over arrays of one shape and one compiled dtype, the output first."""
+    """Plan a kernel over arrays of one compiled dtype: the output, and inputs that broadcast."""
     cdef ndarray array = arrays[0]
-    cdef int code = dtype_code(array), k, i
+    cdef int code = dtype_code(array), k, i, missing
     cdef Py_ssize_t stride
     job.unary = _table.unaries[name][code] if is_unary else NULL
     job.binary = NULL if is_unary else _table.binaries[name][code]
@@ -132,12 +145,17 @@ cdef int _prepare(ElementwiseJob* job, int name, bint is_unary, list arrays) exc
     job.size = PyArray_SIZE(array)
     job.walk.n_dims = PyArray_NDIM(array)
     job.walk.n_operands = len(arrays)
+    for i in range(job.walk.n_dims):
+        job.walk.shape[i] = PyArray_DIMS(array)[i]
     for k in range(job.walk.n_operands):
         array = arrays[k]
         job.walk.data[k] = PyArray_BYTES(array)
+        missing = job.walk.n_dims - PyArray_NDIM(array)
         for i in range(job.walk.n_dims):
-            job.walk.shape[i] = PyArray_DIMS(array)[i]
-            job.walk.strides[k][i] = PyArray_STRIDES(array)[i]
+            if i < missing or PyArray_DIMS(array)[i - missing] != job.walk.shape[i]:
+                job.walk.strides[k][i] = 0
+            else:
+                job.walk.strides[k][i] = PyArray_STRIDES(array)[i - missing]
     order_dims(&job.walk)
     flip_dims(&job.walk)
     merge_dims(&job.walk)
@@ -191,7 +209,7 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
         for operand, array in zip(operands, arrays)
     ]
     shape = np.broadcast_shapes(*[array.shape for array in arrays])
-    arrays = [np.broadcast_to(array.astype(computed, copy=False), shape) for array in arrays]
+    arrays = [array.astype(computed, copy=False) for array in arrays]
     if out is not None:
         validate.check_out(label, out, shape, dtype)
 
@@ -199,7 +217,8 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
         target = out
     else:
         # Like NumPy's, a new array has the memory order of its inputs where they agree.
-        in_order = all([array.strides == arrays[0].strides for array in arrays])
+        in_order = all([
+            array.shape == shape and array.strides == arrays[0].strides for array in arrays])
         target = np.empty_like(arrays[0], shape=shape, order="K" if in_order else "C", subok=False)
 
     if not _run(name, is_unary, [target, *arrays], workers):
@@ -221,7 +240,11 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
 def _overlaps(out, arrays):
     """Tell whether writing `out` could change an input before it is read."""
     for array in arrays:
-        same = (array.ctypes.data == out.ctypes.data and array.strides == out.strides)
+        same = (
+            array.ctypes.data == out.ctypes.data
+            and array.shape == out.shape
+            and array.strides == out.strides
+        )
         if not same and np.may_share_memory(out, array):
             return True
     return False
@@ -229,9 +252,7 @@ def _overlaps(out, arrays):
 
 cdef inline bint _is_compiled(object x) noexcept:
     """Tell whether `x` is an array of a compiled dtype, of any strides."""
-    return (
-        type(x) is ndarray and PyArray_NDIM(<ndarray>x) > 0 and dtype_code(<ndarray>x) >= 0
-    )
+    return type(x) is ndarray and dtype_code(<ndarray>x) >= 0
 
 
 cdef inline bint _is_plain(object x) noexcept:
@@ -277,54 +298,41 @@ cdef int _run_flat(
         workers, size * itemsize * n_operands * NS_PER_BYTE, n_units))
 
 
-cdef inline bint _fits(ndarray x, object out) noexcept:
-    """Tell whether a kernel may write `x`'s results straight into `out`."""
-    cdef ndarray target
-    cdef Py_ssize_t size, distance
+cdef bint _is_target(object out, int code) noexcept:
+    """Tell whether `out` is an array into which a kernel of a dtype may write."""
+    return (
+        _is_compiled(out) and dtype_code(<ndarray>out) == code
+        and PyArray_CHKFLAGS(<ndarray>out, NPY_ARRAY_WRITEABLE)
+    )
+
+
+cdef bint _is_apart(ndarray out, ndarray x) noexcept:
+    """Tell whether writing `out` leaves each element of `x` alone until it has been read."""
+    cdef Py_ssize_t out_low, out_high, low, high
+    cdef Py_ssize_t distance = PyArray_BYTES(out) - PyArray_BYTES(x)
+    if distance == 0 and _same_layout(out, x):
+        return True
+    _find_extent(out, &out_low, &out_high)
+    _find_extent(x, &low, &high)
+    return distance + out_low >= high or distance + out_high <= low
+
+
+cdef void _find_extent(ndarray array, Py_ssize_t* low, Py_ssize_t* high) noexcept:
+    """Find the first byte of an array's elements and the one after the last, from its data."""
+    cdef Py_ssize_t length
     cdef int i
-    if not _is_plain(out):
-        return False
-    target = <ndarray>out
-    if PyArray_TYPE(target) != PyArray_TYPE(x) or PyArray_NDIM(target) != PyArray_NDIM(x):
-        return False
-    if not PyArray_CHKFLAGS(target, NPY_ARRAY_WRITEABLE):
-        return False
-    for i in range(PyArray_NDIM(x)):
-        if PyArray_DIMS(target)[i] != PyArray_DIMS(x)[i]:
-            return False
-    size = PyArray_SIZE(x) * item_size(dtype_code(x))
-    distance = PyArray_BYTES(target) - PyArray_BYTES(x)
-    return distance == 0 or distance >= size or distance <= -size
-
-
-cdef object _unary(int name, str label, object x, object out, object workers):
-    cdef ndarray array, target
-    cdef Item item
-    cdef int code
-    if _stays_here(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, out)):
-        array = <ndarray>x
-        code = dtype_code(array)
-        if out is None and PyArray_NDIM(array) == 0:
-            _table.unaries[name][code](PyArray_DATA(array), &item, 1)
-            return new_scalar(code, &item)
-        if out is None:
-            target = PyArray_EMPTY(
-                PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
+    low[0], high[0] = 0, item_size(dtype_code(array))
+    for i in range(PyArray_NDIM(array)):
+        length = (PyArray_DIMS(array)[i] - 1) * PyArray_STRIDES(array)[i]
+        if length < 0:
+            low[0] += length
         else:
-            target = <ndarray>out
-        _run_flat(_table.unaries[name][code], NULL, PyArray_DATA(array), 1, NULL, 0,
-                  PyArray_DATA(target), PyArray_SIZE(array), item_size(code), workers)
-        return target
-    if _stays_here(workers) and out is None and _is_compiled(x):
-        target = PyArray_NewLikeArray(<ndarray>x, NPY_KEEPORDER, NULL, 0)
-        _run(name, True, [target, x], workers)
-        return target
-    return _compute(name, True, label, (x,), out, workers)
+            high[0] += length
 
 
-cdef inline bint _same_shape(ndarray x1, ndarray x2) noexcept:
+cdef bint _same_shape(ndarray x1, ndarray x2) noexcept:
     cdef int i
-    if PyArray_NDIM(x1) != PyArray_NDIM(x2) or PyArray_NDIM(x1) == 0:
+    if PyArray_NDIM(x1) != PyArray_NDIM(x2):
         return False
     for i in range(PyArray_NDIM(x1)):
         if PyArray_DIMS(x1)[i] != PyArray_DIMS(x2)[i]:
@@ -332,12 +340,68 @@ cdef inline bint _same_shape(ndarray x1, ndarray x2) noexcept:
     return True
 
 
-cdef inline bint _same_strides(ndarray x1, ndarray x2) noexcept:
+cdef bint _same_layout(ndarray x1, ndarray x2) noexcept:
+    """Tell whether two arrays have one shape and lie in the same way."""
     cdef int i
+    if not _same_shape(x1, x2):
+        return False
     for i in range(PyArray_NDIM(x1)):
         if PyArray_STRIDES(x1)[i] != PyArray_STRIDES(x2)[i]:
             return False
     return True
+
+
+cdef inline bint _fits(ndarray x, object out) noexcept:
+    """Tell whether a kernel may write a plain array's results straight into a plain `out`."""
+    return (
+        _is_plain(out) and _is_target(out, dtype_code(x)) and _same_shape(<ndarray>out, x)
+        and _is_apart(<ndarray>out, x)
+    )
+
+
+cdef object _unary(int name, str label, object x, object out, object workers):
+    cdef ndarray array, target
+    cdef object into = plain_view(out, SharedArray)
+    cdef Item item
+    cdef int code
+    x = as_plain(x, SharedArray)
+    if _stays_here(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, into)):
+        array = <ndarray>x
+        code = dtype_code(array)
+        if out is None and PyArray_NDIM(array) == 0:
+            _table.unaries[name][code](PyArray_DATA(array), &item, 1)
+            return new_scalar(code, &item)
+        if out is None:
+            out = into = PyArray_EMPTY(
+                PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
+        target = <ndarray>into
+        _run_flat(_table.unaries[name][code], NULL, PyArray_DATA(array), 1, NULL, 0,
+                  PyArray_DATA(target), PyArray_SIZE(array), item_size(code), workers)
+        return out
+    if _stays_here(workers) and out is None and type(x) is ndarray and (
+            is_narrow_integer(<ndarray>x)):
+        return _by_numpy(name, x)
+    if _stays_here(workers) and _is_compiled(x):
+        array = <ndarray>x
+        if out is None and PyArray_NDIM(array) > 0:
+            out = into = PyArray_NewLikeArray(array, NPY_KEEPORDER, NULL, 0)
+        if _is_target(into, dtype_code(array)) and _same_shape(<ndarray>into, array) and (
+                _is_apart(<ndarray>into, array)):
+            _run(name, True, [into, array], workers)
+            return out
+    return _compute(name, True, label, (x,), out, workers)
+
+
+cdef object _by_numpy(int name, object x):
+    """Compute integers for which no loop is compiled: NumPy's loop needs no conversion.
+
+    Integers wrap around there as here, so the bits are the same.  Floats stay here, as NumPy warns
+    where they overflow and fastproc does not.
+    """
+    if name == NEGATIVE:
+        return _negative(x)
+    squares = _square(x)
+    return squares if name == SQUARE else _multiply(squares, x)
 
 
 def square(x, out=None, *, workers=None):
@@ -353,73 +417,162 @@ def negative(x, out=None, *, workers=None):
 
 
 cdef bint _take_number(object value, int code, Item* item):
-    """Put a Python number into an item of the array's dtype if that is what NumPy does with it."""
-    cdef long long whole
+    """Put a number into an item of the array's dtype if that is what NumPy does with it."""
+    cdef long long whole = 0
     cdef int overflow
-    if code == FLOAT64 or code == FLOAT32:
-        if type(value) is not float:
+    if type(value) is int:
+        whole = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if overflow:
             return False
-        if code == FLOAT64:
-            item.f64 = value
-            return True
+    elif code == FLOAT64 and PyFloat_Check(value):      # np.float64 is a float, too
+        item.f64 = PyFloat_AS_DOUBLE(value)
+        return True
+    elif code == FLOAT32 and type(value) is float:
         item.f32 = <float>PyFloat_AS_DOUBLE(value)
         return not isinf(item.f32)          # NumPy warns of what is too large
-    if type(value) is not int:
+    else:
         return False
-    whole = PyLong_AsLongLongAndOverflow(value, &overflow)
-    if code == INT64:
+    if code == FLOAT64:
+        item.f64 = <double>whole
+    elif code == FLOAT32:
+        item.f32 = <float><double>whole
+    elif code == INT64:
         item.i64 = whole
-        return not overflow
-    item.i32 = <int>whole
-    return not overflow and item.i32 == whole
+    else:
+        item.i32 = <int>whole
+        return item.i32 == whole
+    return True
 
 
 cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object workers):
-    """Add arrays of one shape and dtype, or an array and a number; None if they are neither."""
+    """Add plain arrays of one shape and dtype, or one and a number; None if they are neither."""
     cdef int code = dtype_code(shaped)
     cdef Item number
     cdef const void* left = &number
     cdef const void* right = &number
     cdef Py_ssize_t step1 = 0, step2 = 0
-    cdef ndarray target
+    cdef object into = plain_view(out, SharedArray)
+    if PyArray_NDIM(shaped) == 0:
+        return None
     if _is_plain(x1):
         left, step1 = PyArray_DATA(<ndarray>x1), 1
     if _is_plain(x2):
         right, step2 = PyArray_DATA(<ndarray>x2), 1
     if step1 and step2:
-        if PyArray_TYPE(<ndarray>x1) != PyArray_TYPE(<ndarray>x2):
+        if dtype_code(<ndarray>x1) != dtype_code(<ndarray>x2):
             return None
         if not _same_shape(<ndarray>x1, <ndarray>x2):
             return None
-    elif PyArray_NDIM(shaped) == 0 or not _take_number(x1 if step2 else x2, code, &number):
+    elif not _take_number(x1 if step2 else x2, code, &number):
         return None
     if out is None:
-        target = PyArray_EMPTY(
+        out = into = PyArray_EMPTY(
             PyArray_NDIM(shaped), PyArray_DIMS(shaped), PyArray_TYPE(shaped), 0)
-    elif _fits(shaped, out) and (not step1 or _fits(<ndarray>x1, out)):
-        target = <ndarray>out
-    else:
+    elif not (_fits(shaped, into) and (not step1 or _fits(<ndarray>x1, into))):
         return None
-    _run_flat(NULL, _table.binaries[ADD][code], left, step1, right, step2, PyArray_DATA(target),
-              PyArray_SIZE(shaped), item_size(code), workers)
-    return target
+    _run_flat(NULL, _table.binaries[ADD][code], left, step1, right, step2,
+              PyArray_DATA(<ndarray>into), PyArray_SIZE(shaped), item_size(code), workers)
+    return out
+
+
+cdef object _add_arrays(object a1, object a2, object out, object workers):
+    """Add arrays of compiled dtypes that broadcast, or one and a number; None if they do not."""
+    cdef ndarray x1, x2
+    cdef int code, n_dims, i
+    cdef npy_intp shape[MAX_DIMS]
+    cdef object into = plain_view(out, SharedArray)
+    if not _is_compiled(a1):
+        a1 = _number_like(a1, <ndarray>a2)
+    elif not _is_compiled(a2):
+        a2 = _number_like(a2, <ndarray>a1)
+    if a1 is None or a2 is None:
+        return None
+    x1, x2 = a1, a2
+    code = dtype_code(x1)
+    if code != dtype_code(x2):
+        if PyArray_NDIM(x1) == 0 or PyArray_NDIM(x2) == 0:
+            return None                     # NumPy 1 looks at the values of such arrays
+        code = INT64 if code >= INT64 and dtype_code(x2) >= INT64 else FLOAT64
+        x1, x2 = _converted(x1, code), _converted(x2, code)
+    n_dims = max(PyArray_NDIM(x1), PyArray_NDIM(x2))
+    for i in range(n_dims):
+        shape[i] = 1
+    if not (_broadcast_into(shape, n_dims, x1) and _broadcast_into(shape, n_dims, x2)):
+        return None
+    if out is None:
+        # Like NumPy's, a new array has the memory order of its inputs where they agree.
+        if _same_layout(x1, x2) or PyArray_NDIM(x2) == 0:
+            into = PyArray_NewLikeArray(x1, NPY_KEEPORDER, NULL, 0)
+        elif PyArray_NDIM(x1) == 0:
+            into = PyArray_NewLikeArray(x2, NPY_KEEPORDER, NULL, 0)
+        else:
+            into = PyArray_EMPTY(n_dims, shape, type_number(code), 0)
+    elif not (_is_target(into, code) and PyArray_NDIM(<ndarray>into) == n_dims):
+        return None
+    else:
+        for i in range(n_dims):
+            if PyArray_DIMS(<ndarray>into)[i] != shape[i]:
+                return None
+        if not (_is_apart(<ndarray>into, x1) and _is_apart(<ndarray>into, x2)):
+            return None
+    _run(ADD, False, [into, x1, x2], workers)
+    if out is not None:
+        return out
+    return (<ndarray>into)[()] if n_dims == 0 else into
+
+
+cdef object _number_like(object value, ndarray array):
+    """Return a Python number as an array of another's dtype, if that is what NumPy does."""
+    cdef Item number
+    cdef ndarray wrapped
+    cdef int code = dtype_code(array)
+    if PyArray_NDIM(array) == 0 or not _take_number(value, code, &number):
+        return None
+    wrapped = PyArray_EMPTY(0, NULL, PyArray_TYPE(array), 0)
+    memcpy(PyArray_DATA(wrapped), &number, item_size(code))
+    return wrapped
+
+
+cdef ndarray _converted(ndarray array, int code):
+    if dtype_code(array) == code:
+        return array
+    return PyArray_CastToType(
+        array, PyArray_DescrFromType(type_number(code)),
+        PyArray_CHKFLAGS(array, NPY_ARRAY_F_CONTIGUOUS))
+
+
+cdef bint _broadcast_into(npy_intp* shape, int n_dims, ndarray array) noexcept:
+    """Broadcast `shape` with an array's; False if they do not go together."""
+    cdef int i, missing = n_dims - PyArray_NDIM(array)
+    cdef npy_intp length
+    for i in range(missing, n_dims):
+        length = PyArray_DIMS(array)[i - missing]
+        if length != 1:
+            if shape[i] != 1 and shape[i] != length:
+                return False
+            shape[i] = length
+    return True
+
+
+cdef inline bint _is_integer(object x) noexcept:
+    """Tell whether `x` is an integer, or an array of them, that may be added by NumPy."""
+    if type(x) is int:
+        return True
+    return type(x) is ndarray and (
+        is_narrow_integer(<ndarray>x) or dtype_code(<ndarray>x) >= INT64)
 
 
 def add(x1, x2, out=None, *, workers=None):
-    cdef object result
-    cdef ndarray target
-    cdef NPY_ORDER order
-    if _stays_here(workers) and (_is_plain(x1) or _is_plain(x2)):
-        result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)
+    cdef object result = None
+    x1, x2 = as_plain(x1, SharedArray), as_plain(x2, SharedArray)
+    if _stays_here(workers):
+        if _is_plain(x1) or _is_plain(x2):
+            result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)
+        if result is None and (_is_compiled(x1) or _is_compiled(x2)):
+            result = _add_arrays(x1, x2, out, workers)
+        if result is None and out is None and _is_integer(x1) and _is_integer(x2) and not (
+                type(x1) is int and type(x2) is int):
+            return _add(x1, x2)             # as in `_by_numpy`
         if result is not None:
             return result
-    if (
-        _stays_here(workers) and out is None and _is_compiled(x1) and _is_compiled(x2)
-        and PyArray_TYPE(<ndarray>x1) == PyArray_TYPE(<ndarray>x2)
-        and _same_shape(<ndarray>x1, <ndarray>x2)
-    ):
-        order = NPY_KEEPORDER if _same_strides(<ndarray>x1, <ndarray>x2) else NPY_CORDER
-        target = PyArray_NewLikeArray(<ndarray>x1, order, NULL, 0)
-        _run(ADD, False, [target, x1, x2], workers)
-        return target
     return _compute(ADD, False, "add", (x1, x2), out, workers)

@@ -2,16 +2,18 @@
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
+from cpython.object cimport PyTypeObject
 from numpy cimport (
-    NPY_ARRAY_ALIGNED,
-    NPY_ARRAY_C_CONTIGUOUS,
+    NPY_BYTE,
     NPY_DOUBLE,
     NPY_FLOAT,
     NPY_INT,
+    NPY_INT32,
+    NPY_INT64,
     NPY_LONG,
     NPY_LONGLONG,
-    PyArray_CHKFLAGS,
-    PyArray_DESCR,
+    NPY_ULONGLONG,
+    PyArray_FROM_O,
     PyArray_TYPE,
     ndarray,
 )
@@ -20,7 +22,9 @@ from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64, KernelTable
 
 
 cdef extern from "numpy/arrayobject.h":
+    PyTypeObject PyArray_Type
     bint PyArray_ISNOTSWAPPED(ndarray array) nogil
+    object PyArray_View(ndarray array, void* descr, PyTypeObject* type)
 
 cdef extern from *:
     """
@@ -88,6 +92,37 @@ cdef inline int dtype_code(ndarray array) noexcept:
     if number == NPY_INT:
         return INT32
     return -1
+
+
+cdef inline bint is_narrow_integer(ndarray array) noexcept:
+    """Tell whether the array has integers, but of no compiled dtype; booleans are none."""
+    cdef int number = PyArray_TYPE(array)
+    return (
+        NPY_BYTE <= number and number <= NPY_ULONGLONG and dtype_code(array) < 0
+        and PyArray_ISNOTSWAPPED(array)
+    )
+
+
+cdef inline int type_number(int dtype) noexcept:
+    """Return NumPy's number of a compiled dtype."""
+    if dtype == FLOAT64:
+        return NPY_DOUBLE
+    if dtype == FLOAT32:
+        return NPY_FLOAT
+    return NPY_INT64 if dtype == INT64 else NPY_INT32
+
+
+cdef inline object plain_view(object x, object shared_array):
+    """Return the plain ndarray under a SharedArray, and all else as it is.
+
+    Other subclasses of ndarray take the long way, which refuses some of them.
+    """
+    return PyArray_View(<ndarray>x, NULL, &PyArray_Type) if type(x) is shared_array else x
+
+
+cdef inline object as_plain(object x, object shared_array):
+    """Return an input as a plain ndarray if it is a SharedArray or a list, or else as it is."""
+    return PyArray_FROM_O(x) if type(x) is list else plain_view(x, shared_array)
 
 
 cdef inline Py_ssize_t item_size(int dtype) noexcept nogil:

@@ -16,10 +16,6 @@ from libc.string cimport memset
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
-    NPY_FLOAT32,
-    NPY_FLOAT64,
-    NPY_INT32,
-    NPY_INT64,
     PyArray_BYTES,
     PyArray_CHKFLAGS,
     PyArray_DATA,
@@ -42,11 +38,13 @@ from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64
 from fastproc.kernels._table cimport Finding, KernelTable, Reduction, State
 from fastproc.parallel._gate cimport (
     Item,
+    as_plain,
     dtype_code,
     is_serial,
     item_size,
     new_scalar,
     table_in,
+    type_number,
 )
 from fastproc.parallel._reduction_job cimport (
     ReductionJob,
@@ -59,6 +57,7 @@ from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport MAX_DIMS, copy_items, flip_dims, magnitude
 
 from fastproc.kernels import dispatch, validate
+from fastproc.shm import SharedArray
 
 import_array()
 
@@ -73,9 +72,6 @@ NAMES = (
 
 # What one thread needs for a byte it reduces, in nanoseconds; memory sets it, not the kernel.
 cdef double NS_PER_BYTE = 0.04
-
-cdef int[4] _type_numbers
-_type_numbers[:] = [NPY_FLOAT64, NPY_FLOAT32, NPY_INT64, NPY_INT32]
 
 
 cdef inline bint _is_arg(int name) noexcept:
@@ -109,6 +105,7 @@ cdef inline object _reduce(
     cdef ndarray array
     cdef Py_ssize_t size
     cdef int code
+    a = as_plain(a, SharedArray)
     if is_serial(workers) and out is None and dtype is None and not keepdims and (
             type(a) is ndarray):
         array = <ndarray>a
@@ -202,8 +199,8 @@ cdef object _reduce_array(
         if not reduces[order[i]]:
             shape[n_kept] = PyArray_DIMS(array)[order[i]]
             n_kept += 1
-    result = PyArray_EMPTY(n_kept, shape, _type_numbers[result_code], 0)
-    second = PyArray_EMPTY(n_kept, shape, _type_numbers[result_code], 0) if (
+    result = PyArray_EMPTY(n_kept, shape, type_number(result_code), 0)
+    second = PyArray_EMPTY(n_kept, shape, type_number(result_code), 0) if (
         _is_minmax(name)) else result
     job.out = PyArray_BYTES(result)
     job.out2 = PyArray_BYTES(second)

@@ -137,6 +137,47 @@ def test_out_backwards_over_the_input():
     assert_array_equal(array[::-1], expected)
 
 
+@given(data=st.data())
+def test_out_may_overlap_in_any_way(data):
+    part = st.builds(
+        lambda start, step, reverse: (
+            slice(start, start + 4 * step, step)
+            if not reverse
+            else slice(start + 4 * step, start, -step)
+        ),
+        st.integers(0, 6),
+        st.integers(1, 3),
+        st.booleans(),
+    )
+    memory = fill((20, 20), "float64", 3, "plain")
+    one = memory[data.draw(part), data.draw(part)]
+    two = memory[data.draw(part), data.draw(part)]
+    out = memory[data.draw(part), data.draw(part)]
+    if data.draw(st.booleans()):
+        two = two[data.draw(st.integers(0, 3))]
+    expected = one + two
+    assert fp.add(one, two, out=out) is out
+    assert_array_equal(out, expected)
+    expected = one * one
+    fp.square(one, out=out)
+    assert_array_equal(out, expected)
+
+
+def test_out_in_shared_memory_is_returned_as_given():
+    out = fp.shared_empty((3,))
+    assert fp.square(np.arange(3.0), out=out) is out
+    assert fp.add(out, out, out=out) is out
+    assert fp.add(out[::-1], 1, out=out[::-1]) is not None
+    assert out.tolist() == [1.0, 3.0, 9.0]
+    assert type(fp.negative(out)) is type(fp.add(out, 1)) is np.ndarray
+
+
+def test_lists_are_arrays():
+    assert_same(fp.square([1, 2]), np.square([1, 2]))
+    assert_same(fp.add([1.5, 2], [1, 2]), np.add([1.5, 2], [1, 2]))
+    assert_same(fp.add([[1], [2]], np.float32([1, 2])), np.add([[1], [2]], np.float32([1, 2])))
+
+
 def test_memory_order_is_kept():
     array = np.asfortranarray(fill((30, 40), "float64", 1, "plain"))
     assert fp.square(array).flags.f_contiguous
