@@ -8,6 +8,7 @@ none (complex, long double, dates, strings, objects) the call is refused with Ty
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ _SIGN_BIT = np.uint64(1 << 63)
 
 def as_array(name: str, a: Any) -> Array:
     """Return `a` as a plain ndarray in the machine's byte order, of a dtype with numbers."""
-    if isinstance(a, np.ma.MaskedArray):
+    if is_masked(a):
         raise TypeError(
             f"{name}: masked arrays are not supported; pass a.compressed(), or "
             f"a.filled(np.nan) to a nan variant"
@@ -35,6 +36,12 @@ def as_array(name: str, a: Any) -> Array:
             f"pass real numbers of at most 64 bits, e.g. a.astype(float)"
         )
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def is_masked(a: Any) -> bool:
+    """Tell whether `a` is a masked array, without loading numpy.ma for the question."""
+    ma = sys.modules.get("numpy.ma")
+    return ma is not None and isinstance(a, ma.MaskedArray)
 
 
 def reducible(

@@ -18,14 +18,12 @@ from numpy cimport (
     NPY_ARRAY_WRITEABLE,
     NPY_KEEPORDER,
     NPY_ORDER,
-    PyArray_BYTES,
     PyArray_CHKFLAGS,
     PyArray_DATA,
     PyArray_DIMS,
     PyArray_EMPTY,
     PyArray_NDIM,
     PyArray_SIZE,
-    PyArray_STRIDES,
     PyArray_TYPE,
     import_array,
     ndarray,
@@ -62,28 +60,19 @@ from fastproc.parallel._gate cimport (
     table_in,
     type_number,
 )
+from fastproc.parallel._elementwise_job cimport ElementwiseJob, do_unit, plan_walk
+from fastproc.parallel._layout cimport broadcast_into, is_apart, same_layout, same_shape
 from fastproc.parallel._threads cimport run_units, threads_for
-from fastproc.parallel._walk cimport (
-    MAX_DIMS,
-    MAX_OPERANDS,
-    Walk,
-    flip_dims,
-    last_stride,
-    merge_dims,
-    offset_of,
-    order_dims,
-    pack,
-    run_length,
-    unpack,
-)
+from fastproc.parallel._walk cimport MAX_DIMS
 
 from fastproc import plan
 from fastproc.kernels import dispatch, validate
-from fastproc.shm import SharedArray
 
 import_array()
 
 cdef const KernelTable* _table = table_in(dispatch.table)
+
+cdef object _is_masked = validate.is_masked
 
 cdef object _square = np.square, _multiply = np.multiply, _negative = np.negative, _add = np.add
 
@@ -92,80 +81,14 @@ cdef double NS_PER_BYTE = 0.05
 
 cdef Py_ssize_t UNIT = plan.ELEMENTWISE_UNIT
 
-cdef struct ElementwiseJob:
-    unary_t unary            # NULL for a binary kernel
-    binary_t binary
-    Py_ssize_t itemsize
-    Walk walk                # operand 0 is the output
-    Py_ssize_t size
-    bint packed[MAX_OPERANDS]
-
-
-cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
-    """Compute UNIT elements: runs as they lie, or chunks of packed elements."""
-    cdef ElementwiseJob* job = <ElementwiseJob*>argument
-    cdef double scratch[MAX_OPERANDS][CHUNK]
-    cdef char* operands[MAX_OPERANDS]
-    cdef Py_ssize_t start = unit * UNIT, stop = min(start + UNIT, job.size), n
-    cdef Py_ssize_t step1, step2
-    cdef int k
-    while start < stop:
-        n = stop - start
-        for k in range(job.walk.n_operands):
-            if not job.packed[k]:
-                n = min(n, run_length(&job.walk, start))
-            else:
-                n = min(n, <Py_ssize_t>CHUNK)
-        for k in range(job.walk.n_operands):
-            if job.packed[k]:
-                operands[k] = <char*>&scratch[k][0]
-                if k > 0:
-                    pack(&job.walk, k, start, n, job.itemsize, operands[k])
-            else:
-                operands[k] = job.walk.data[k] + offset_of(&job.walk, k, start)
-        if job.unary != NULL:
-            job.unary(operands[1], operands[0], n)
-        else:
-            step1 = 1 if job.packed[1] or last_stride(&job.walk, 1) else 0
-            step2 = 1 if job.packed[2] or last_stride(&job.walk, 2) else 0
-            job.binary(operands[1], step1, operands[2], step2, operands[0], n)
-        if job.packed[0]:
-            unpack(&job.walk, 0, start, n, job.itemsize, operands[0])
-        start += n
-
 
 cdef int _prepare(ElementwiseJob* job, int name, bint is_unary, list arrays) except -1:
     """Plan a kernel over arrays of one compiled dtype: the output, and inputs that broadcast."""
-    cdef ndarray array = arrays[0]
-    cdef int code = dtype_code(array), k, i, missing
-    cdef Py_ssize_t stride
+    cdef int code = dtype_code(<ndarray>arrays[0])
     job.unary = _table.unaries[name][code] if is_unary else NULL
     job.binary = NULL if is_unary else _table.binaries[name][code]
-    job.itemsize = item_size(code)
-    job.size = PyArray_SIZE(array)
-    job.walk.n_dims = PyArray_NDIM(array)
-    job.walk.n_operands = len(arrays)
-    for i in range(job.walk.n_dims):
-        job.walk.shape[i] = PyArray_DIMS(array)[i]
-    for k in range(job.walk.n_operands):
-        array = arrays[k]
-        job.walk.data[k] = PyArray_BYTES(array)
-        missing = job.walk.n_dims - PyArray_NDIM(array)
-        for i in range(job.walk.n_dims):
-            if i < missing or PyArray_DIMS(array)[i - missing] != job.walk.shape[i]:
-                job.walk.strides[k][i] = 0
-            else:
-                job.walk.strides[k][i] = PyArray_STRIDES(array)[i - missing]
-    order_dims(&job.walk)
-    flip_dims(&job.walk)
-    merge_dims(&job.walk)
-    for k in range(job.walk.n_operands):
-        stride = last_stride(&job.walk, k)
-        job.packed[k] = job.walk.n_dims > 0 and stride != job.itemsize and not (
-            stride == 0 and not is_unary and k > 0)
-        if not PyArray_CHKFLAGS(<ndarray>arrays[k], NPY_ARRAY_ALIGNED):
-            job.packed[k] = True
-    return 0
+    job.unit_size = UNIT
+    return plan_walk(job, arrays)
 
 
 def elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py_ssize_t last):
@@ -175,7 +98,7 @@ def elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py
     _prepare(&job, name, is_unary, arrays)
     with nogil:
         for unit in range(first, last):
-            _do_unit(&job, unit)
+            do_unit(&job, unit)
 
 
 cdef int _run(int name, bint is_unary, list arrays, object workers) except -1:
@@ -187,12 +110,12 @@ cdef int _run(int name, bint is_unary, list arrays, object workers) except -1:
     n_units = (job.size + UNIT - 1) // UNIT
     if job.size <= CHUNK and _stays_here(workers):
         for unit in range(n_units):
-            _do_unit(&job, unit)            # with the GIL, as in `_run_flat`
+            do_unit(&job, unit)            # with the GIL, as in `_run_flat`
         return 1
     n_threads = threads_for(
         workers, job.size * job.itemsize * len(arrays) * NS_PER_BYTE, n_units)
     if n_threads > 0:
-        run_units(_do_unit, &job, n_units, n_threads)
+        run_units(do_unit, &job, n_units, n_threads)
     return n_threads > 0
 
 
@@ -285,7 +208,7 @@ cdef int _run_flat(
             binary(x1, step1, x2, step2, out, size)
         return 0
     job.unary, job.binary = unary, binary
-    job.itemsize, job.size = itemsize, size
+    job.itemsize, job.size, job.unit_size = itemsize, size, UNIT
     job.walk.n_dims, job.walk.n_operands = 1, n_operands
     job.walk.shape[0] = size
     job.walk.data[0], job.walk.data[1] = <char*>out, <char*>x1
@@ -294,7 +217,7 @@ cdef int _run_flat(
     job.walk.strides[2][0] = step2 * itemsize
     job.packed[0] = job.packed[1] = job.packed[2] = False
     n_units = (size + UNIT - 1) // UNIT
-    return run_units(_do_unit, &job, n_units, threads_for(
+    return run_units(do_unit, &job, n_units, threads_for(
         workers, size * itemsize * n_operands * NS_PER_BYTE, n_units))
 
 
@@ -306,65 +229,20 @@ cdef bint _is_target(object out, int code) noexcept:
     )
 
 
-cdef bint _is_apart(ndarray out, ndarray x) noexcept:
-    """Tell whether writing `out` leaves each element of `x` alone until it has been read."""
-    cdef Py_ssize_t out_low, out_high, low, high
-    cdef Py_ssize_t distance = PyArray_BYTES(out) - PyArray_BYTES(x)
-    if distance == 0 and _same_layout(out, x):
-        return True
-    _find_extent(out, &out_low, &out_high)
-    _find_extent(x, &low, &high)
-    return distance + out_low >= high or distance + out_high <= low
-
-
-cdef void _find_extent(ndarray array, Py_ssize_t* low, Py_ssize_t* high) noexcept:
-    """Find the first byte of an array's elements and the one after the last, from its data."""
-    cdef Py_ssize_t length
-    cdef int i
-    low[0], high[0] = 0, item_size(dtype_code(array))
-    for i in range(PyArray_NDIM(array)):
-        length = (PyArray_DIMS(array)[i] - 1) * PyArray_STRIDES(array)[i]
-        if length < 0:
-            low[0] += length
-        else:
-            high[0] += length
-
-
-cdef bint _same_shape(ndarray x1, ndarray x2) noexcept:
-    cdef int i
-    if PyArray_NDIM(x1) != PyArray_NDIM(x2):
-        return False
-    for i in range(PyArray_NDIM(x1)):
-        if PyArray_DIMS(x1)[i] != PyArray_DIMS(x2)[i]:
-            return False
-    return True
-
-
-cdef bint _same_layout(ndarray x1, ndarray x2) noexcept:
-    """Tell whether two arrays have one shape and lie in the same way."""
-    cdef int i
-    if not _same_shape(x1, x2):
-        return False
-    for i in range(PyArray_NDIM(x1)):
-        if PyArray_STRIDES(x1)[i] != PyArray_STRIDES(x2)[i]:
-            return False
-    return True
-
-
 cdef inline bint _fits(ndarray x, object out) noexcept:
     """Tell whether a kernel may write a plain array's results straight into a plain `out`."""
     return (
-        _is_plain(out) and _is_target(out, dtype_code(x)) and _same_shape(<ndarray>out, x)
-        and _is_apart(<ndarray>out, x)
+        _is_plain(out) and _is_target(out, dtype_code(x)) and same_shape(<ndarray>out, x)
+        and is_apart(<ndarray>out, x)
     )
 
 
 cdef object _unary(int name, str label, object x, object out, object workers):
     cdef ndarray array, target
-    cdef object into = plain_view(out, SharedArray)
+    cdef object into = plain_view(out, _is_masked)
     cdef Item item
     cdef int code
-    x = as_plain(x, SharedArray)
+    x = as_plain(x, _is_masked)
     if _stays_here(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, into)):
         array = <ndarray>x
         code = dtype_code(array)
@@ -385,8 +263,8 @@ cdef object _unary(int name, str label, object x, object out, object workers):
         array = <ndarray>x
         if out is None and PyArray_NDIM(array) > 0:
             out = into = PyArray_NewLikeArray(array, NPY_KEEPORDER, NULL, 0)
-        if _is_target(into, dtype_code(array)) and _same_shape(<ndarray>into, array) and (
-                _is_apart(<ndarray>into, array)):
+        if _is_target(into, dtype_code(array)) and same_shape(<ndarray>into, array) and (
+                is_apart(<ndarray>into, array)):
             _run(name, True, [into, array], workers)
             return out
     return _compute(name, True, label, (x,), out, workers)
@@ -451,7 +329,7 @@ cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object 
     cdef const void* left = &number
     cdef const void* right = &number
     cdef Py_ssize_t step1 = 0, step2 = 0
-    cdef object into = plain_view(out, SharedArray)
+    cdef object into = plain_view(out, _is_masked)
     if PyArray_NDIM(shaped) == 0:
         return None
     if _is_plain(x1):
@@ -461,7 +339,7 @@ cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object 
     if step1 and step2:
         if dtype_code(<ndarray>x1) != dtype_code(<ndarray>x2):
             return None
-        if not _same_shape(<ndarray>x1, <ndarray>x2):
+        if not same_shape(<ndarray>x1, <ndarray>x2):
             return None
     elif not _take_number(x1 if step2 else x2, code, &number):
         return None
@@ -480,7 +358,7 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
     cdef ndarray x1, x2
     cdef int code, n_dims, i
     cdef npy_intp shape[MAX_DIMS]
-    cdef object into = plain_view(out, SharedArray)
+    cdef object into = plain_view(out, _is_masked)
     if not _is_compiled(a1):
         a1 = _number_like(a1, <ndarray>a2)
     elif not _is_compiled(a2):
@@ -497,11 +375,11 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
     n_dims = max(PyArray_NDIM(x1), PyArray_NDIM(x2))
     for i in range(n_dims):
         shape[i] = 1
-    if not (_broadcast_into(shape, n_dims, x1) and _broadcast_into(shape, n_dims, x2)):
+    if not (broadcast_into(shape, n_dims, x1) and broadcast_into(shape, n_dims, x2)):
         return None
     if out is None:
         # Like NumPy's, a new array has the memory order of its inputs where they agree.
-        if _same_layout(x1, x2) or PyArray_NDIM(x2) == 0:
+        if same_layout(x1, x2) or PyArray_NDIM(x2) == 0:
             into = PyArray_NewLikeArray(x1, NPY_KEEPORDER, NULL, 0)
         elif PyArray_NDIM(x1) == 0:
             into = PyArray_NewLikeArray(x2, NPY_KEEPORDER, NULL, 0)
@@ -513,7 +391,7 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
         for i in range(n_dims):
             if PyArray_DIMS(<ndarray>into)[i] != shape[i]:
                 return None
-        if not (_is_apart(<ndarray>into, x1) and _is_apart(<ndarray>into, x2)):
+        if not (is_apart(<ndarray>into, x1) and is_apart(<ndarray>into, x2)):
             return None
     _run(ADD, False, [into, x1, x2], workers)
     if out is not None:
@@ -541,19 +419,6 @@ cdef ndarray _converted(ndarray array, int code):
         PyArray_CHKFLAGS(array, NPY_ARRAY_F_CONTIGUOUS))
 
 
-cdef bint _broadcast_into(npy_intp* shape, int n_dims, ndarray array) noexcept:
-    """Broadcast `shape` with an array's; False if they do not go together."""
-    cdef int i, missing = n_dims - PyArray_NDIM(array)
-    cdef npy_intp length
-    for i in range(missing, n_dims):
-        length = PyArray_DIMS(array)[i - missing]
-        if length != 1:
-            if shape[i] != 1 and shape[i] != length:
-                return False
-            shape[i] = length
-    return True
-
-
 cdef inline bint _is_integer(object x) noexcept:
     """Tell whether `x` is an integer, or an array of them, that may be added by NumPy."""
     if type(x) is int:
@@ -564,7 +429,7 @@ cdef inline bint _is_integer(object x) noexcept:
 
 def add(x1, x2, out=None, *, workers=None):
     cdef object result = None
-    x1, x2 = as_plain(x1, SharedArray), as_plain(x2, SharedArray)
+    x1, x2 = as_plain(x1, _is_masked), as_plain(x2, _is_masked)
     if _stays_here(workers):
         if _is_plain(x1) or _is_plain(x2):
             result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)

@@ -13,6 +13,7 @@ from numpy cimport (
     NPY_LONG,
     NPY_LONGLONG,
     NPY_ULONGLONG,
+    PyArray_Check,
     PyArray_FROM_O,
     PyArray_TYPE,
     ndarray,
@@ -112,17 +113,19 @@ cdef inline int type_number(int dtype) noexcept:
     return NPY_INT64 if dtype == INT64 else NPY_INT32
 
 
-cdef inline object plain_view(object x, object shared_array):
-    """Return the plain ndarray under a SharedArray, and all else as it is.
+cdef inline object plain_view(object x, object is_masked):
+    """Return the ndarray under an array of a subclass, such as a SharedArray or a np.memmap.
 
-    Other subclasses of ndarray take the long way, which refuses some of them.
+    Masked arrays, of which not all elements count, and all else are returned as they are.
     """
-    return PyArray_View(<ndarray>x, NULL, &PyArray_Type) if type(x) is shared_array else x
+    if PyArray_Check(x) and type(x) is not ndarray and not is_masked(x):
+        return PyArray_View(<ndarray>x, NULL, &PyArray_Type)
+    return x
 
 
-cdef inline object as_plain(object x, object shared_array):
-    """Return an input as a plain ndarray if it is a SharedArray or a list, or else as it is."""
-    return PyArray_FROM_O(x) if type(x) is list else plain_view(x, shared_array)
+cdef inline object as_plain(object x, object is_masked):
+    """Return an input that is a list or of a subclass as a plain ndarray, all else as it is."""
+    return PyArray_FROM_O(x) if type(x) is list else plain_view(x, is_masked)
 
 
 cdef inline Py_ssize_t item_size(int dtype) noexcept nogil:

@@ -57,11 +57,12 @@ from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport MAX_DIMS, copy_items, flip_dims, magnitude
 
 from fastproc.kernels import dispatch, validate
-from fastproc.shm import SharedArray
 
 import_array()
 
 cdef const KernelTable* _table = table_in(dispatch.table)
+
+cdef object _is_masked = validate.is_masked
 
 # By kernel number, see _table.pxd.
 NAMES = (
@@ -105,7 +106,7 @@ cdef inline object _reduce(
     cdef ndarray array
     cdef Py_ssize_t size
     cdef int code
-    a = as_plain(a, SharedArray)
+    a = as_plain(a, _is_masked)
     if is_serial(workers) and out is None and dtype is None and not keepdims and (
             type(a) is ndarray):
         array = <ndarray>a
