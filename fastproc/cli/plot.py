@@ -13,7 +13,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from fastproc.cli.rivals import ALL_THREADS, NUMPY, ONE_THREAD, POOL
 
@@ -64,7 +64,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
         _draw_curve(axes, curve)
     names = _labels(results)
     panels[0].legend(
-        *_handles(panels[0], names), loc="lower left", bbox_to_anchor=(-0.03, 1.13), ncols=3,
+        *_handles(panels[0], names), loc="lower left", bbox_to_anchor=(-0.03, 1.13), ncols=2,
         frameon=False, fontsize=9.5, columnspacing=1.2,
     )  # fmt: skip
     panels[-1].set_xlabel("elements (log scales)")
@@ -176,7 +176,9 @@ def _draw_curve(axes: Axes, curve: dict[str, Any]) -> None:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(curve["kernel"], loc="left", fontsize=11, fontweight="bold")
     axes.set_ylabel("ns per element")
     axes.grid(color="#DDDDDD", linewidth=0.8)
