@@ -44,6 +44,7 @@ DIRECTIVES = {
     "binding": True,
     "embedsignature": False,
     "autotestdict": False,
+    "auto_pickle": False,
 }
 
 
@@ -90,6 +91,7 @@ setup(
             [
                 "fastproc.kernels._cpu",
                 "fastproc.shm._counters",
+                "fastproc.shm._ring",
                 "fastproc.parallel._threads",
                 "fastproc.parallel._reduction",
                 "fastproc.parallel._elementwise",

@@ -41,6 +41,7 @@ from fastproc.shm._atomic cimport (
     atomic_fetch_add,
     atomic_load,
     atomic_store,
+    pause,
 )
 
 from fastproc import config, plan
@@ -55,18 +56,6 @@ cdef extern from "pythread.h" nogil:
     void PyThread_release_lock(PyThread_type_lock lock)
     unsigned long PyThread_start_new_thread(void (*function)(void*) noexcept nogil, void* argument)
     unsigned long PYTHREAD_INVALID_THREAD_ID
-
-cdef extern from *:
-    """
-    #if defined(__x86_64__) || defined(__i386__)
-    #define FASTPROC_PAUSE() __builtin_ia32_pause()
-    #elif defined(__aarch64__) && defined(__GNUC__)
-    #define FASTPROC_PAUSE() __asm__ __volatile__("yield")
-    #else
-    #define FASTPROC_PAUSE() ((void)0)
-    #endif
-    """
-    void pause "FASTPROC_PAUSE"() nogil
 
 cdef enum:
     SLEEPING = 0

@@ -1,12 +1,14 @@
-/* Layer: shm.  64-bit counters that many processes or threads change at once.
+/* Layer: shm.  Counters and words that many processes or threads change at once.
 
    The only file with memory orders, so that they can be read and judged in one place.  A load
    acquires and a store releases: whoever sees a stored value also sees what was written before it.
    The read-modify-write operations do both.  Nobody dies "inside" an operation: each is one
    instruction, so that a killed process has either done it or not.
 
-   An address must be a multiple of 8 (elsewhere an operation could straddle two cache lines and
-   stop being atomic).  The names carry a prefix because <stdatomic.h>, which generated C code may
+   A fence orders a store before a later load, which nothing else here does: see `_bell.pxd`.
+
+   An address must be a multiple of 8, for 32-bit words of 4 (elsewhere an operation could straddle
+   two cache lines and stop being atomic).  The names carry a prefix because <stdatomic.h>, which generated C code may
    include, takes the plain ones for macros. */
 
 #ifndef FASTPROC_SHM_ATOMIC_H
@@ -36,6 +38,23 @@ static inline int fastproc_atomic_compare_exchange(int64_t *address, int64_t exp
                                        __ATOMIC_ACQUIRE);
 }
 
+static inline int32_t fastproc_atomic_load_word(const int32_t *address) {
+    return __atomic_load_n(address, __ATOMIC_ACQUIRE);
+}
+
+static inline void fastproc_atomic_store_word(int32_t *address, int32_t value) {
+    __atomic_store_n(address, value, __ATOMIC_RELEASE);
+}
+
+/* Return what stood there before. */
+static inline int32_t fastproc_atomic_exchange_word(int32_t *address, int32_t value) {
+    return __atomic_exchange_n(address, value, __ATOMIC_ACQ_REL);
+}
+
+static inline void fastproc_atomic_fence(void) {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 #elif defined(_MSC_VER)
 
 /* The Interlocked functions are full fences, thus stronger than what is asked for.  A load is an
@@ -61,8 +80,36 @@ static __inline int fastproc_atomic_compare_exchange(int64_t *address, int64_t e
            expected;
 }
 
+static __inline int32_t fastproc_atomic_load_word(const int32_t *address) {
+    return _InterlockedCompareExchange((volatile long *)address, 0, 0);
+}
+
+static __inline void fastproc_atomic_store_word(int32_t *address, int32_t value) {
+    _InterlockedExchange((volatile long *)address, value);
+}
+
+static __inline int32_t fastproc_atomic_exchange_word(int32_t *address, int32_t value) {
+    return _InterlockedExchange((volatile long *)address, value);
+}
+
+static __inline void fastproc_atomic_fence(void) {
+    volatile long word = 0;
+    _InterlockedExchange(&word, 1);
+}
+
 #else
 #error "fastproc needs the __atomic builtins of GCC or Clang, or MSVC's Interlocked functions"
+#endif
+
+/* Tell the core that this is a loop of waiting, so that its other thread gets on. */
+#if defined(__x86_64__) || defined(__i386__)
+#define FASTPROC_PAUSE() __builtin_ia32_pause()
+#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+#define FASTPROC_PAUSE() _mm_pause()
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define FASTPROC_PAUSE() __asm__ __volatile__("yield")
+#else
+#define FASTPROC_PAUSE() ((void)0)
 #endif
 
 #endif

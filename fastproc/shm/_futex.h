@@ -1,0 +1,74 @@
+/* Layer: shm.  Sleeping on a word of shared memory: the futex of Linux.
+
+   The system looks at the word and puts the caller to sleep in one step, so that a wake-up between
+   the two cannot be lost.  The words are in memory that several processes map, hence not the
+   "private" variants.  A process that is killed in its sleep leaves nothing behind.
+
+   Elsewhere FASTPROC_HAS_FUTEX is 0 and sleepers use a pipe. */
+
+#ifndef FASTPROC_SHM_FUTEX_H
+#define FASTPROC_SHM_FUTEX_H
+
+#include <stdint.h>
+
+#if defined(__linux__)
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FASTPROC_HAS_FUTEX 1
+
+/* Sleep while `*word` is `expected`, at most `timeout_ns` (for ever if negative).  Return whether
+   a signal ended the sleep. */
+static inline int fastproc_futex_wait(int32_t *word, int32_t expected, int64_t timeout_ns) {
+    struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+    long result = syscall(SYS_futex, word, FUTEX_WAIT, expected,
+                          timeout_ns < 0 ? NULL : &timeout, NULL, 0);
+    return result == -1 && errno == EINTR;
+}
+
+static inline void fastproc_futex_wake(int32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static inline int64_t fastproc_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+#else
+
+#define FASTPROC_HAS_FUTEX 0
+
+static inline int fastproc_futex_wait(int32_t *word, int32_t expected, int64_t timeout_ns) {
+    (void)word, (void)expected, (void)timeout_ns;
+    return 0;
+}
+
+static inline void fastproc_futex_wake(int32_t *word) { (void)word; }
+
+#if defined(_WIN32)
+#include <windows.h>
+static inline int64_t fastproc_now_ns(void) {
+    LARGE_INTEGER ticks, per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&per_second);
+    return (int64_t)((double)ticks.QuadPart * 1e9 / (double)per_second.QuadPart);
+}
+#else
+#include <time.h>
+static inline int64_t fastproc_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+#endif
+
+#endif
+
+#endif
