@@ -138,7 +138,10 @@ cdef class Ring:
         return self._records + place + HEADER
 
     cdef int64_t publish(self, Py_ssize_t n) noexcept nogil:
-        """Offer the claimed record, of `n` bytes of payload; return its position."""
+        """Offer the claimed record, of `n` bytes of payload; return its position.
+
+        A position counts bytes ever published, so no two records of a ring's life share one.
+        """
         cdef int64_t tail = self._tail[0]
         cdef int64_t need = HEADER + ((n + HEADER - 1) & ~<int64_t>(HEADER - 1))
         cdef int64_t place = tail & (self.capacity - 1)
@@ -150,15 +153,15 @@ cdef class Ring:
         record[0] = n
         record[1] = OFFERED
         atomic_store(self._tail, tail + need)                           # [publish]
-        return place
+        return tail
 
     cdef bint withdraw(self, int64_t position) noexcept nogil:
-        """Take an offered record back; return whether it was still on offer.
-
-        `position` is what `publish` gave.  The producer may ask as long as the consumer has not
-        told it in some other way that it is done with the record.
-        """
-        cdef int64_t* state = <int64_t*>(self._records + position) + 1
+        """Take back the record at a position; return whether it was still on offer."""
+        cdef int64_t* state
+        if position < atomic_load(self._head):
+            return False                # consumed, and its bytes perhaps another record's by now
+        # The consumer may pass the record right now, but only this side overwrites it.
+        state = <int64_t*>(self._records + (position & (self.capacity - 1))) + 1
         return atomic_compare_exchange(state, OFFERED, WITHDRAWN)
 
     # The consumer's side ------------------------------------------------------------------------
@@ -239,6 +242,6 @@ cdef class Ring:
 
     def take_back(self, int64_t position):
         """Withdraw the record at a position that `put` gave; return whether nobody took it."""
-        if not 0 <= position <= self.capacity - HEADER or position % HEADER:
+        if not 0 <= position < self._tail[0] or position % HEADER:
             raise ValueError(f"{position} is no position in this ring")
         return self.withdraw(position)
