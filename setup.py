@@ -92,6 +92,8 @@ setup(
                 "fastproc.kernels._cpu",
                 "fastproc.shm._counters",
                 "fastproc.shm._ring",
+                "fastproc.pool._worker",
+                "fastproc.pool._dispatcher",
                 "fastproc.parallel._threads",
                 "fastproc.parallel._reduction",
                 "fastproc.parallel._elementwise",

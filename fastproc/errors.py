@@ -18,3 +18,38 @@ class SegmentGoneError(FastprocError, RuntimeError):
 
     Keep the shared array in the sender until the receiver has it.
     """
+
+
+class WorkerDied(FastprocError, RuntimeError):
+    """A worker of a pool died while it ran a task; all other tasks went on.
+
+    Find out why: SIGKILL often means that memory ran out (the system's log says so), SIGSEGV an
+    error in compiled code.  The task did not end, and may or may not have had effects.
+
+    Attributes
+    ----------
+    pid : int
+        The worker's process number.
+    exitcode : int
+        As of multiprocessing: the status that the worker exited with, or minus the signal.
+    """
+
+    def __init__(self, message: str, pid: int, exitcode: int | None) -> None:
+        super().__init__(message, pid, exitcode)
+        self.pid = pid
+        self.exitcode = exitcode
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class PoolTerminated(FastprocError, RuntimeError):
+    """The pool was terminated before this task had ended; its result will never come."""
+
+
+class RemoteError(FastprocError, RuntimeError):
+    """A task ended with an exception that cannot be raised here; the message tells which.
+
+    It could not be pickled or unpickled, or it was one that would end this process, such as the
+    SystemExit of a task that calls ``sys.exit``.
+    """

@@ -1,57 +1,38 @@
-"""Layer: pool.  Pool: processes that take tasks, the standard library's and `map_blocks`.
+"""Layer: pool.  Pool: processes that take tasks, with multiprocessing.Pool's methods.
 
-A thin coat over multiprocessing.pool.Pool: its methods, its start methods and its rules for what
-can be sent.  What it adds works on shared arrays, which every process sees without a copy.
+The face of the pool.  What a call asks for becomes a Job (``_dispatcher.pyx``), whose tasks go to
+workers through rings in shared memory; ``manager.py`` looks after the workers.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.pool
-from collections.abc import Callable, Iterable
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from multiprocessing import util
 from multiprocessing.context import BaseContext
-from multiprocessing.queues import SimpleQueue
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
 
 from fastproc import config
+from fastproc.pool._dispatcher import CALL, MAP, STARMAP, Job
+from fastproc.pool.manager import Manager
+from fastproc.pool.result import AsyncResult, IMapIterator
 from fastproc.shm import SharedArray
 
 #: Blocks per process that `map_blocks` aims at: enough that no process waits long for the last.
 BLOCKS_PER_PROCESS = 4
 
+#: Items per task chosen by the pool from how long they take.
+ADAPTIVE = -1
 
-class _Results(SimpleQueue[Any]):
-    """The way back from the workers, on which a result that cannot be read harms no other.
-
-    The result is pickled within its message.  A shared array may arrive when the worker that made
-    it has been killed; its error then belongs to the one task, whereas multiprocessing's thread
-    for results would end and leave all tasks waiting for ever.
-    """
-
-    def put(self, message: Any) -> None:
-        if message is not None:  # None tells the thread for results to end
-            job, index, (is_success, value) = message
-            message = job, index, (is_success, bytes(ForkingPickler.dumps(value)))
-        super().put(message)
-
-    def receive(self) -> Any:
-        """Return the next message, with what its result raised in place of one."""
-        message = self.get()
-        if message is None:
-            return None
-        job, index, (is_success, data) = message
-        try:
-            value = ForkingPickler.loads(data)
-        except Exception as error:
-            is_success, value = False, error
-        return job, index, (is_success, value)
+Callback = Callable[[Any], object] | None
 
 
-class Pool(multiprocessing.pool.Pool):
-    """Processes that take tasks; multiprocessing's Pool with `map_blocks`.
+class Pool:
+    """Processes that take tasks: multiprocessing.Pool, quick to answer and hard to hang.
 
     Parameters
     ----------
@@ -59,7 +40,7 @@ class Pool(multiprocessing.pool.Pool):
         How many; by default as many as there are cores that this process may use, by its affinity
         and its cgroup.
     initializer : callable, optional
-        Called in each worker as it starts.
+        Called in each worker as it starts.  If it raises, so does every call of the pool.
     initargs : tuple
         Its arguments.
     maxtasksperchild : int, optional
@@ -70,7 +51,17 @@ class Pool(multiprocessing.pool.Pool):
     Raises
     ------
     ValueError
-        If `processes` is less than 1 or there is no such start method.
+        If `processes` or `maxtasksperchild` is less than 1 or there is no such start method.
+
+    Notes
+    -----
+    What differs from multiprocessing.Pool:
+
+    - A worker that dies costs the task that it ran, which raises WorkerDied; all else goes on.
+    - Lambdas, closures and what a notebook defines can be sent, under every start method.
+    - Large arrays in arguments and results are copied once; shared arrays are not copied.
+    - Without a `chunksize`, `map` chooses how many items make a task while it runs.
+    - Workers may have children of their own, pools for instance.
 
     Examples
     --------
@@ -79,8 +70,8 @@ class Pool(multiprocessing.pool.Pool):
     [1, 2]
     """
 
-    # What the destructor of the base asks for, even where bad arguments end our constructor.
-    _state = "INIT"
+    # What the destructor asks for, even where bad arguments end the constructor.
+    _manager: Manager | None = None
 
     def __init__(
         self,
@@ -96,16 +87,199 @@ class Pool(multiprocessing.pool.Pool):
             raise TypeError(f"initializer must be callable, not {initializer!r}")
         if processes is None:
             processes = config.allowed_cpus()
-        super().__init__(
-            processes, _start_worker, (initializer, tuple(initargs)), maxtasksperchild, context
-        )
+        if processes < 1:
+            raise ValueError(f"Number of processes must be at least 1, not {processes}")
+        if maxtasksperchild is not None and (
+            not isinstance(maxtasksperchild, int) or maxtasksperchild < 1
+        ):
+            raise ValueError(
+                f"maxtasksperchild must be a positive int or None, not {maxtasksperchild!r}"
+            )
         #: How many processes the pool has.
         self.processes = processes
+        self._manager = Manager(processes, initializer, tuple(initargs), maxtasksperchild, context)
+        self._is_open = True
+        # Before multiprocessing waits for its processes at exit, which would not end by themselves.
+        self._terminate = util.Finalize(self, self._manager.terminate, exitpriority=15)
 
-    def _setup_queues(self) -> None:
-        super()._setup_queues()  # type: ignore[misc]
-        self._outqueue = _Results(ctx=self._ctx)  # type: ignore[attr-defined]
-        self._quick_get = self._outqueue.receive
+    def __repr__(self) -> str:
+        state = "open" if self._is_open else "closed"
+        return f"<fastproc.Pool of {self.processes} processes, {state}>"
+
+    def __del__(self) -> None:
+        if self._manager is not None and self._is_open and os.getpid() == self._manager.pid:
+            warnings.warn(
+                f"unclosed running pool {self!r}; use it in a with statement",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    def __reduce__(self) -> Any:
+        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
+
+    def __enter__(self) -> Pool:
+        self._check_open()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.terminate()
+
+    # One call -----------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        func: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return ``func(*args, **kwds)``, called in a worker."""
+        return self._wait(self.apply_async(func, args, kwds))
+
+    def apply_async(
+        self,
+        func: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] | None = None,
+        callback: Callback = None,
+        error_callback: Callback = None,
+    ) -> AsyncResult:
+        """Begin ``func(*args, **kwds)`` in a worker; return its AsyncResult."""
+        item = (tuple(args), dict(kwds) if kwds else {})
+        return self._begin(func, CALL, [item], 0, True, callback, error_callback)
+
+    # Many calls ---------------------------------------------------------------------------------
+
+    def map(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
+    ) -> list[Any]:
+        """Return the results of ``func(item)`` for each item, in their order."""
+        return self._wait(self.map_async(func, iterable, chunksize))  # type: ignore[no-any-return]
+
+    def map_async(
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        callback: Callback = None,
+        error_callback: Callback = None,
+    ) -> AsyncResult:
+        """Begin a `map`; return its AsyncResult."""
+        return self._begin(
+            func, MAP, list(iterable), _chunk(chunksize), False, callback, error_callback
+        )
+
+    def starmap(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+    ) -> list[Any]:
+        """Return the results of ``func(*item)`` for each item, in their order."""
+        return self._wait(  # type: ignore[no-any-return]
+            self.starmap_async(func, iterable, chunksize)
+        )
+
+    def starmap_async(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callback = None,
+        error_callback: Callback = None,
+    ) -> AsyncResult:
+        """Begin a `starmap`; return its AsyncResult."""
+        return self._begin(
+            func, STARMAP, list(iterable), _chunk(chunksize), False, callback, error_callback
+        )
+
+    def imap(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
+    ) -> IMapIterator:
+        """Return an iterator over the results of ``func(item)``, in the order of the items.
+
+        Items are drawn as workers have time for them, and not far ahead of the results taken.
+        """
+        return self._draw(func, iterable, chunksize, True)
+
+    def imap_unordered(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
+    ) -> IMapIterator:
+        """Return an iterator over the results of ``func(item)``, each as soon as it is there."""
+        return self._draw(func, iterable, chunksize, False)
+
+    def _begin(
+        self,
+        func: Callable[..., Any],
+        style: int,
+        items: list[Any],
+        chunk: int,
+        is_single: bool,
+        callback: Callback,
+        error_callback: Callback,
+    ) -> AsyncResult:
+        dispatcher = self._check_open().dispatcher
+        job = Job(dispatcher.function(func), style, items, chunk)
+        result = AsyncResult(dispatcher, job, is_single, callback, error_callback)
+        dispatcher.submit(job)
+        return result
+
+    def _draw(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int, is_ordered: bool
+    ) -> IMapIterator:
+        dispatcher = self._check_open().dispatcher
+        chunk = _chunk(chunksize)
+        job = Job(dispatcher.function(func), MAP, iter(iterable), chunk, is_ordered)
+        dispatcher.submit(job)
+        return IMapIterator(dispatcher, job)
+
+    def _wait(self, result: AsyncResult) -> Any:
+        """Return a result; if the waiting is interrupted, do no more for it."""
+        try:
+            return result.get()
+        except BaseException:
+            if not result._job.done:
+                result._dispatcher.abandon(result._job)
+            raise
+
+    # The end ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Take no more tasks; workers end when all are done."""
+        if self._is_open and self._manager is not None:
+            self._is_open = False
+            self._manager.close()
+
+    def terminate(self) -> None:
+        """End the workers now; what they had not done raises PoolTerminated."""
+        self._is_open = False
+        self._terminate()
+
+    def join(self) -> None:
+        """Wait for the workers' end.
+
+        Raises
+        ------
+        ValueError
+            If neither `close` nor `terminate` has been called.
+        """
+        if self._is_open:
+            raise ValueError("Pool is still running; call close() or terminate() first")
+        if self._manager is not None:
+            self._manager.join()
+
+    def _check_open(self) -> Manager:
+        manager = self._manager
+        if manager is None or not self._is_open:
+            raise ValueError("Pool not running; it was closed or terminated")
+        if os.getpid() != manager.pid:
+            raise RuntimeError(
+                f"this pool belongs to process {manager.pid}, of which this one is a fork; "
+                "make a pool here"
+            )
+        return manager
+
+    # Blocks of shared arrays --------------------------------------------------------------------
 
     def map_blocks(
         self,
@@ -216,8 +390,10 @@ def _run_block(func: Callable[..., Any], blocks: list[SharedArray], out: Any) ->
     return None
 
 
-def _start_worker(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
-    """Make this process a worker."""
-    config.enter_pool_worker()
-    if initializer is not None:
-        initializer(*initargs)
+def _chunk(chunksize: int | None) -> int:
+    """Return a job's `chunk` for a `chunksize`."""
+    if chunksize is None:
+        return ADAPTIVE
+    if chunksize < 1:
+        raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+    return 0 if chunksize == 1 else chunksize

@@ -38,6 +38,16 @@ static inline int fastproc_atomic_compare_exchange(int64_t *address, int64_t exp
                                        __ATOMIC_ACQUIRE);
 }
 
+/* Return what stood there before. */
+static inline int64_t fastproc_atomic_exchange(int64_t *address, int64_t value) {
+    return __atomic_exchange_n(address, value, __ATOMIC_ACQ_REL);
+}
+
+/* Set the bits that `bits` has. */
+static inline void fastproc_atomic_set_bits(int64_t *address, int64_t bits) {
+    __atomic_fetch_or(address, bits, __ATOMIC_ACQ_REL);
+}
+
 static inline int32_t fastproc_atomic_load_word(const int32_t *address) {
     return __atomic_load_n(address, __ATOMIC_ACQUIRE);
 }
@@ -78,6 +88,14 @@ static __inline int fastproc_atomic_compare_exchange(int64_t *address, int64_t e
                                                      int64_t desired) {
     return _InterlockedCompareExchange64((volatile int64_t *)address, desired, expected) ==
            expected;
+}
+
+static __inline int64_t fastproc_atomic_exchange(int64_t *address, int64_t value) {
+    return _InterlockedExchange64((volatile int64_t *)address, value);
+}
+
+static __inline void fastproc_atomic_set_bits(int64_t *address, int64_t bits) {
+    _InterlockedOr64((volatile int64_t *)address, bits);
 }
 
 static __inline int32_t fastproc_atomic_load_word(const int32_t *address) {

@@ -13,6 +13,10 @@ cdef extern from "_atomic.h" nogil:
     # Returns whether `expected` stood there and has been replaced by `desired`.
     bint atomic_compare_exchange "fastproc_atomic_compare_exchange"(
         int64_t *address, int64_t expected, int64_t desired) noexcept
+    # Returns what stood there before.
+    int64_t atomic_exchange "fastproc_atomic_exchange"(int64_t *address, int64_t value) noexcept
+    # Sets the bits that `bits` has.
+    void atomic_set_bits "fastproc_atomic_set_bits"(int64_t *address, int64_t bits) noexcept
     # The same for words of 32 bits, on which a process can sleep.
     int32_t atomic_load_word "fastproc_atomic_load_word"(const int32_t *address) noexcept
     void atomic_store_word "fastproc_atomic_store_word"(int32_t *address, int32_t value) noexcept

@@ -337,8 +337,11 @@ def _view(
     return array
 
 
-def _reduce(array: SharedArray) -> tuple[Any, ...]:
-    """Pickle as a handle, for multiprocessing; by value what lies in no segment."""
+def reduce_to_handle(array: SharedArray) -> tuple[Any, ...]:
+    """Pickle as a handle, for multiprocessing; by value what lies in no segment.
+
+    The first argument of what is returned is the `Handle`, if it is one.
+    """
     segment = array._segment
     if segment is None:
         return np.asarray(array).__reduce__()  # type: ignore[return-value]
@@ -368,4 +371,4 @@ def _address(array: npt.NDArray[Any]) -> int:
     return address
 
 
-ForkingPickler.register(SharedArray, _reduce)
+ForkingPickler.register(SharedArray, reduce_to_handle)

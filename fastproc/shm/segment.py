@@ -49,7 +49,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import util
 from typing import NamedTuple
@@ -434,6 +434,19 @@ def receive(handle: Handle) -> tuple[Segment, npt.NDArray[np.uint8]]:
     with _process.locked():
         segment = _process.receive(handle)
         return segment, segment.lease()
+
+
+def recall(handles: Iterable[Handle]) -> None:
+    """Say of handles that nobody will open them any more, as their receiver has died.
+
+    Where a handle has been opened this changes nothing.
+    """
+    with _process.locked():
+        for handle in handles:
+            segment = _process.segments.get(handle.token)
+            # A handle without a ticket cannot be told from others; it keeps its segment.
+            if segment is not None and handle.ticket >= 0:
+                segment.header.take_ticket(handle.number, handle.ticket)
 
 
 def containing(address: int) -> tuple[Segment, npt.NDArray[np.uint8]] | None:

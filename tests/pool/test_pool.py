@@ -1,7 +1,9 @@
 """Layer: tests.  The pool: the standard library's, and blocks of shared arrays."""
 
 import multiprocessing
+import multiprocessing.pool
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -78,7 +80,7 @@ def test_workers_know_that_they_are_workers(pool):
 def test_by_default_as_many_as_cores_may_be_used(monkeypatch):
     monkeypatch.setattr(config, "allowed_cpus", lambda: 3)
     with Pool() as pool:
-        assert len(pool._pool) == 3
+        assert pool.processes == len(pool._manager.processes) == 3
 
 
 def test_the_initializer_runs_in_a_worker():
@@ -95,7 +97,8 @@ def test_the_initializer_runs_in_a_worker():
 def test_contexts_by_name_or_object():
     for context in ("spawn", multiprocessing.get_context("spawn")):
         with Pool(1, context=context) as pool:
-            assert isinstance(pool._ctx, multiprocessing.context.SpawnContext)
+            (process,) = pool._manager.processes.values()
+            assert isinstance(process, multiprocessing.context.SpawnProcess)
     with pytest.raises(ValueError, match="cannot find context for 'thread'"):
         Pool(1, context="thread")
 
@@ -136,13 +139,13 @@ def test_a_result_that_cannot_be_read_harms_no_other(pool):
         results[1].get(30)
 
 
-def lambdas(_):
-    return lambda: 0
+def a_lock(_):
+    return threading.Lock()
 
 
 def test_a_result_that_cannot_be_sent(pool):
     with pytest.raises(multiprocessing.pool.MaybeEncodingError, match="Error sending result"):
-        pool.apply(lambdas, (0,))
+        pool.apply(a_lock, (0,))
 
 
 @pytest.mark.parametrize("block_size", [None, 1, 7, 10, 100])

@@ -1,0 +1,965 @@
+"""Layer: pool.  The parent's side: which task is where, and what its worker's messages say of it.
+
+All state of a pool is here; a worker owns nothing but the task in its hands.  So when a worker
+dies the parent knows which task was running (that one fails) and which were only waiting (they go
+to another worker).
+
+Who does the work.  There is no thread in the way of a task.  Whoever waits for a result *leads*:
+it reads results, hands out the next tasks and sleeps at the parent's bell.  Others who wait sleep
+on locks of their own; a leader that has what it came for wakes one of them to lead on.  When
+nobody waits the bell is set to PIPE, and a worker's ringing wakes the pool's manager, a thread
+that otherwise sleeps (``manager.py``).
+
+Locks.  `_lock` guards all state here and is held for moments only: nothing of the user's runs
+under it, neither pickling nor iterators nor callbacks.  `_leading` is held by the leader for as
+long as it leads; `_lock` is taken inside `_leading`, never the other way round.
+
+Why this is compiled: between two steps of Python code a Ctrl-C may strike and leave them half
+done.  Compiled code looks for signals only where it says so (`PyErr_CheckSignals`), so each method
+here is one step to them.
+"""
+# Safe for free-threaded Python: see the locks above.
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
+
+from fastproc.pool._messages cimport CALL as _CALL
+from fastproc.pool._messages cimport MAP as _MAP
+from fastproc.pool._messages cimport STARMAP as _STARMAP
+from fastproc.pool._messages cimport (
+    BELL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, NONE, PAGE, PARCEL, PICKLE, REAL, RING_BYTES,
+    ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TASKS, TRUE, UNREADABLE, ResultHeader,
+    TaskHeader, slot_bytes,
+)
+from fastproc.shm._atomic cimport (
+    atomic_exchange, atomic_load, atomic_load_word, atomic_store_word, pause,
+)
+from fastproc.shm._bell cimport AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell
+from fastproc.shm._ring cimport Ring
+
+import collections
+import os
+import threading
+
+import numpy as np
+
+from fastproc.pool import serialize
+from fastproc.pool.remote import unpacked
+from fastproc.shm import shared_zeros
+
+# How a function is called with an item; the numbers of `_messages.pxd`.
+CALL, MAP, STARMAP = _CALL, _MAP, _STARMAP
+
+cdef enum:
+    # Nanoseconds of work that a message should have: large beside the cost of a message (some
+    # 5 us), small beside what the last worker may be late.
+    MESSAGE_NS = 500_000
+    MOST_TASKS = 1024           # in a message
+    # Messages that a worker has in hand.  A second one hides the parent's answering time.
+    MOST_IN_FLIGHT = 2
+    # Nanoseconds of sleep after which one who waits looks for signals, in case one came between
+    # the last look and the sleep.
+    SLICE_NS = 500_000_000
+    FUNCTION_NUMBERS = 256
+
+
+cdef class Raw:
+    """A value as it came, not read yet: reading it runs the user's code."""
+
+    cdef readonly int status
+    cdef object data
+
+    def load(self):
+        """Return the value, or raise what the task raised."""
+        value = serialize.loads(self.data)
+        if self.status != SUCCESS:
+            raise unpacked(value)
+        return value
+
+
+cdef class Lost(Raw):
+    """In place of a value: why there is none."""
+
+    cdef readonly object error
+
+    def __init__(self, error):
+        self.status = FAILURE
+        self.error = error
+
+    def load(self):
+        raise self.error
+
+
+cdef class Function:
+    """A function with what is sent of it, once per worker."""
+
+    cdef readonly object function
+    cdef int32_t number
+    cdef object payload
+
+    def __init__(self, function, number, names):
+        self.function = function
+        self.number = number % FUNCTION_NUMBERS
+        self.payload = serialize.dumps(function, names)
+
+
+cdef class Job:
+    """What one call of a pool's method asks for: tasks, and room for their results.
+
+    Parameters
+    ----------
+    function : Function
+    style : int
+        How it is called with an item: CALL, MAP or STARMAP.
+    items : list or iterator
+        An iterator is drawn from as workers have time.
+    chunk : int
+        Items per task; 0 for one whose result comes by itself, -1 for as many as make a good task.
+    """
+
+    cdef readonly Function function
+    cdef readonly object items
+    cdef readonly object values             # a list by item, or a dict where items are drawn
+    cdef readonly int64_t chunk
+    cdef readonly int64_t drawn             # items handed out, or being handed out
+    cdef readonly int64_t unfinished        # of those
+    cdef readonly bint exhausted            # there are no more items to draw
+    cdef readonly bint abandoned
+    cdef readonly bint has_raw              # some values are not read yet
+    cdef public bint failed
+    cdef public object on_end               # called by the manager with the job, if not None
+    cdef public int64_t consumed            # items whose results have been taken, where drawn
+    cdef readonly bint is_ordered           # results of drawn items are taken in order
+    cdef object iterator
+    cdef object iterator_error              # what it raised after the items drawn last
+    cdef int style
+    cdef bint drawing
+    cdef double item_ns                     # a moving mean
+    cdef int64_t total
+
+    def __init__(self, Function function, int style, items, int64_t chunk, bint is_ordered=True):
+        self.function, self.style, self.chunk = function, style, chunk
+        self.is_ordered = is_ordered
+        self.items = self.iterator = None
+        self.total = -1
+        if isinstance(items, list):
+            self.items = items
+            self.total = len(items)
+            self.values = [None] * self.total
+            self.exhausted = self.total == 0
+        else:
+            self.iterator = items
+            self.values = {}
+
+    @property
+    def done(self):
+        return self.is_done()
+
+    cdef bint is_done(self):
+        return self.abandoned or (self.exhausted and self.unfinished == 0)
+
+    def has_news(self):
+        """Tell whether one who waits for this job can go on."""
+        if self.iterator is not None and (
+                self.consumed in self.values if self.is_ordered else len(self.values) > 0):
+            return True
+        return self.is_done()
+
+    cdef bint may_draw(self, Py_ssize_t n_workers):
+        """Tell whether tasks may be handed out; of an iterator not too far ahead of the taker."""
+        cdef int64_t window
+        if self.exhausted or self.drawing or self.abandoned:
+            return False
+        if self.iterator is None:
+            return True
+        window = 2 * n_workers * max(<int64_t>1, self.message_items(n_workers))
+        return self.drawn - self.consumed < window
+
+    cdef int64_t message_items(self, Py_ssize_t n_workers):
+        """Return how many items the next message should have."""
+        cdef int64_t n = 1, rest
+        if self.chunk > 0:
+            return self.chunk
+        if self.item_ns > 0:
+            n = <int64_t>min(<double>MESSAGE_NS / self.item_ns, <double>(1 << 20))
+            if self.chunk == 0:
+                n = min(n, <int64_t>MOST_TASKS)
+        if self.total >= 0:
+            rest = self.total - self.drawn
+            n = min(n, (rest + 2 * n_workers - 1) // (2 * n_workers))
+        return max(n, <int64_t>1)
+
+    def draw(self, n):
+        """Return the next `n` items, fewer at the end; runs the user's iterator."""
+        if self.iterator is None:
+            return self.items[self.drawn : self.drawn + n]
+        if self.iterator_error is not None:
+            raise self.iterator_error
+        items = []
+        try:
+            while len(items) < n:
+                items.append(next(self.iterator))
+        except StopIteration:
+            pass
+        except BaseException as error:
+            if not items:
+                raise
+            self.iterator_error = error     # of the next item, not of these
+        return items
+
+    def take(self):
+        """Return the next Part of drawn items for whoever asked for them, None if it is not there.
+
+        Called by one thread at a time.
+        """
+        cdef int64_t key
+        if self.is_ordered:
+            key = self.consumed
+            if key not in self.values:
+                return None
+        elif self.values:
+            key = next(iter(self.values))
+        else:
+            return None
+        part = self.values.pop(key)
+        if not isinstance(part, Part):
+            part = Part(part, 1)
+        self.consumed += (<Part>part).count
+        return part
+
+    cdef void learn(self, double item_ns):
+        if self.item_ns == 0:
+            self.item_ns = item_ns + 1
+        else:
+            self.item_ns += (item_ns - self.item_ns) / 4
+
+    cdef int accept(self, int64_t first, int64_t count, object value) except -1:
+        """Take the value of `count` items from `first` on: of one item, or a list of all."""
+        self.unfinished -= count
+        if isinstance(value, Raw):
+            self.has_raw = True
+            if (<Raw>value).status != SUCCESS:
+                self.failed = True
+        if not self.abandoned:
+            self.values[first] = value if self.chunk == 0 else Part(value, count)
+        return 0
+
+
+cdef class Part:
+    """The value of a task of several items, at the place of the first."""
+
+    cdef readonly object value
+    cdef readonly int64_t count
+
+    def __init__(self, value, count):
+        self.value, self.count = value, count
+
+
+cdef class Batch:
+    """The tasks of one message."""
+
+    cdef Job job
+    cdef list items
+    cdef int64_t first
+    cdef int64_t done
+    cdef int64_t count                      # of tasks: one for a chunk, else one per item
+    cdef int64_t position                   # in the worker's ring
+    cdef object payload                     # as sent, while it is in flight
+    cdef bint by_value                      # a worker has missed a name of ours
+
+
+cdef class Channel:
+    """The parent's end of a worker's slot, while one worker has it."""
+
+    cdef readonly Py_ssize_t slot
+    cdef readonly object process
+    cdef readonly bint retiring             # it was told to stop
+    cdef readonly int64_t received          # results of tasks
+    cdef Ring tasks
+    cdef Ring results
+    cdef int32_t* bell
+    cdef int32_t* room
+    cdef int64_t* started
+    cdef int64_t* since
+    cdef object flight                      # Batches sent and not finished, in order
+    cdef dict functions                     # sent, by number
+    cdef int64_t left                       # tasks it may yet be sent; negative for any number
+
+    cdef bint put(self, int32_t kind, Function function, int style, int64_t chunk, object payload,
+                  int64_t* position):
+        """Send a message; False if there is no room."""
+        cdef TaskHeader header
+        cdef bytes data = b"" if payload is None else payload.data
+        cdef Py_ssize_t n = PyBytes_GET_SIZE(data)
+        cdef char* place = self.tasks.claim(sizeof(TaskHeader) + n)
+        if place == NULL:
+            return False
+        header.kind = kind
+        header.function = 0 if function is None else function.number
+        header.style = style
+        header.payload = PARCEL if payload is not None and payload.is_parcel else PICKLE
+        header.chunk = chunk
+        memcpy(place, &header, sizeof(TaskHeader))
+        memcpy(place + sizeof(TaskHeader), PyBytes_AS_STRING(data), n)
+        position[0] = self.tasks.publish(sizeof(TaskHeader) + n)
+        ring_bell(self.bell)
+        return True
+
+
+cdef class Dispatcher:
+    """All channels and jobs of a pool.
+
+    Parameters
+    ----------
+    n_slots : int
+        The most workers there are at a time.
+    wake : int
+        A file descriptor into which a byte is written to wake the manager.
+    names : serialize.Names
+        What workers find by name.
+    spin_ns : int
+        How long one who waits looks before it goes to sleep, in nanoseconds.
+    n_cpus : int
+        With so many workers busy nobody looks: the cores are theirs.
+    """
+
+    cdef readonly object memory
+    cdef readonly Py_ssize_t n_slots
+    cdef public object broken               # why no task can run any more, or None
+    cdef readonly list channels             # by slot; None where there is no worker
+    cdef object _names
+    cdef object _lock
+    cdef object _leading
+    cdef object _followers
+    cdef object _jobs                       # jobs with tasks to hand out
+    cdef object _returned                   # batches to be handed out again
+    cdef readonly set unfinished            # jobs
+    cdef readonly object ended              # jobs that the manager is to call back
+    cdef public bint closing                # the manager wants to know when all is done
+    cdef dict _functions
+    cdef int64_t _n_functions
+    cdef int32_t* _bell
+    cdef int64_t* _flags
+    cdef Py_ssize_t _n_words
+    cdef int64_t _spin_ns
+    cdef Py_ssize_t _n_cpus
+    cdef Py_ssize_t _n_busy
+    cdef readonly Py_ssize_t n_workers
+    cdef object _wake
+
+    def __init__(self, Py_ssize_t n_slots, wake, names, int64_t spin_ns, Py_ssize_t n_cpus):
+        cdef Py_buffer view
+        self.n_slots = n_slots
+        self.memory = shared_zeros((PAGE + n_slots * slot_bytes(),), np.uint8)
+        PyObject_GetBuffer(self.memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self._bell = <int32_t*>(<char*>view.buf + BELL)
+        self._flags = <int64_t*>(<char*>view.buf + FLAGS)
+        PyBuffer_Release(&view)
+        self._n_words = (n_slots + 63) // 64
+        self.channels = [None] * n_slots
+        self._names = names
+        self._lock = threading.Lock()
+        self._leading = threading.Lock()
+        self._followers = collections.deque()
+        self._jobs = collections.deque()
+        self._returned = collections.deque()
+        self.unfinished = set()
+        self.ended = collections.deque()
+        self._functions = {}
+        self._spin_ns, self._n_cpus = spin_ns, n_cpus
+        self._wake = wake
+        self.broken = None
+        atomic_store_word(self._bell, PIPE)
+
+    # Workers ------------------------------------------------------------------------------------
+
+    def prepare(self, Py_ssize_t slot):
+        """Make a slot ready for a new worker; nobody may be using it."""
+        cdef Py_ssize_t start = PAGE + slot * slot_bytes()
+        self.memory.view(np.ndarray)[start : start + PAGE + 2 * 64] = 0
+        Ring(self.memory, start + PAGE, RING_BYTES).clear()
+        Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES).clear()
+
+    def attach(self, Py_ssize_t slot, process, int64_t most_tasks):
+        """Count a started worker in; it is sent at most `most_tasks` tasks, if not negative."""
+        cdef Channel channel = Channel.__new__(Channel)
+        cdef Py_ssize_t start = PAGE + slot * slot_bytes()
+        cdef Py_buffer view
+        channel.slot, channel.process, channel.left = slot, process, most_tasks
+        channel.tasks = Ring(self.memory, start + PAGE, RING_BYTES)
+        channel.results = Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES)
+        PyObject_GetBuffer(self.memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        channel.bell = <int32_t*>(<char*>view.buf + start)
+        channel.room = <int32_t*>(<char*>view.buf + start + ROOM)
+        channel.started = <int64_t*>(<char*>view.buf + start + STARTED)
+        channel.since = <int64_t*>(<char*>view.buf + start + SINCE)
+        PyBuffer_Release(&view)
+        channel.flight = collections.deque()
+        channel.functions = {}
+        with self._lock:
+            self.channels[slot] = channel
+            self.n_workers += 1
+        self.hand_out()
+
+    def has_begun(self, Py_ssize_t slot):
+        """Tell whether a slot's worker has got as far as to wait for tasks, or to fail."""
+        cdef Channel channel = self.channels[slot]
+        return atomic_load(channel.since) != 0
+
+    def bury(self, Py_ssize_t slot, describe):
+        """Take away a dead worker's channel; return whether it had been told to stop.
+
+        Its results are read, the task that was running fails with ``describe(function)``, and
+        tasks that it had not begun with go to others.
+        """
+        cdef Channel channel
+        cdef Batch batch
+        cdef bint was_running, is_first = True
+        with self._lock:
+            channel = self.channels[slot]
+            self._drain(channel)
+            self.channels[slot] = None
+            self.n_workers -= 1
+            was_running = atomic_load(channel.started) > channel.received
+            if channel.flight:
+                self._n_busy -= 1
+            while channel.flight:
+                batch = channel.flight.popleft()
+                if is_first and was_running:
+                    self._give(batch, Lost(describe(batch.job.function.function)))
+                is_first = False
+                batch.payload.recall()
+                if batch.done < batch.count:
+                    self._returned.append(self._rest(batch))
+            self._wake_waiters()
+        self._wake_leader()
+        return channel.retiring
+
+    cdef Batch _rest(self, Batch batch):
+        """Return the tasks of a batch that are not done, as a batch of their own."""
+        cdef Batch rest
+        if batch.done == 0:
+            return batch
+        rest = Batch.__new__(Batch)
+        rest.job, rest.by_value = batch.job, batch.by_value
+        rest.items = batch.items[batch.done :]
+        rest.first, rest.count, rest.done = batch.first + batch.done, batch.count - batch.done, 0
+        return rest
+
+    def retire(self):
+        """Tell each worker to stop after what it has been sent."""
+        cdef Channel channel
+        with self._lock:
+            for channel in self.channels:
+                if channel is not None:
+                    self._retire(channel)
+
+    cdef int _retire(self, Channel channel) except -1:
+        cdef int64_t position
+        if not channel.retiring:
+            channel.retiring = channel.put(STOP, None, 0, 0, None, &position)
+        return 0
+
+    # Jobs ---------------------------------------------------------------------------------------
+
+    def function(self, function):
+        """Return the Function that stands for a callable, pickled; raises what pickling raises."""
+        cdef Function known = self._functions.get(id(function))
+        if known is not None:
+            return known
+        known = Function(function, self._n_functions, self._names)
+        self._n_functions += 1
+        # What travels by its name alone is always the same; a closure may have changed tomorrow.
+        if hasattr(function, "__qualname__") and self._names.has(function) and (
+                not hasattr(function, "__self__") or function.__self__ is None
+                or hasattr(function.__self__, "__loader__")):
+            if len(self._functions) >= FUNCTION_NUMBERS:
+                self._functions.clear()
+            self._functions[id(function)] = known
+        return known
+
+    def submit(self, Job job):
+        """Begin with a job."""
+        with self._lock:
+            if self.broken is not None:
+                raise self.broken
+            if job.is_done():
+                if job.on_end is not None:
+                    self.ended.append(job)
+            else:
+                self.unfinished.add(job)
+                self._jobs.append(job)
+        if job.is_done():
+            if job.on_end is not None:
+                self.wake_manager()
+        else:
+            self.hand_out()
+
+    def abandon(self, Job job):
+        """Do no more for a job: what has not begun will not."""
+        with self._lock:
+            job.abandoned = True
+            self.unfinished.discard(job)
+            self._wake_waiters()
+
+    def fail_all(self, error):
+        """End all jobs, and refuse new ones, with an error."""
+        cdef Job job
+        with self._lock:
+            self.broken = error
+            for job in list(self.unfinished):
+                self._fail(job, error)
+            self._jobs.clear()
+            self._returned.clear()
+            self._wake_waiters()
+        self._wake_leader()
+
+    cdef int _fail(self, Job job, object error) except -1:
+        """End a job whose results will not come; needs the lock."""
+        cdef Py_ssize_t i
+        job.failed = job.exhausted = job.has_raw = True
+        job.unfinished = 0
+        if job.iterator is None:
+            for i in range(len(job.values)):
+                if job.values[i] is None:
+                    job.values[i] = Lost(error)
+        else:
+            job.values.setdefault(job.drawn, Lost(error))
+        self._end(job)
+        return 0
+
+    cdef int _end(self, Job job) except -1:
+        self.unfinished.discard(job)
+        if job.on_end is not None:
+            self.ended.append(job)
+        if job.on_end is not None or (self.closing and not self.unfinished):
+            self.wake_manager()
+        return 0
+
+    def hand_out(self):
+        """Send tasks to workers that have time."""
+        cdef Channel channel
+        cdef Batch batch
+        cdef Job job
+        cdef bint drew
+        while True:
+            with self._lock:
+                channel = self._choose()
+                if channel is None:
+                    return
+                batch, drew = self._next_batch()
+                if batch is None:
+                    self._steal(channel)
+                    if not self._returned:
+                        return
+                    continue
+            job = batch.job
+            error = None
+            payload = None
+            try:
+                if drew:
+                    batch.items = job.draw(batch.count)
+                if batch.items:
+                    payload = serialize.dumps(
+                        batch.items, serialize.NO_MAIN if batch.by_value else self._names)
+            except BaseException as caught:
+                error = caught
+            with self._lock:
+                if drew:
+                    self._drew(job, batch, error)
+                if error is not None or not batch.items:
+                    if batch.items:
+                        self._fail_to_pickle(batch, error)
+                    self._wake_waiters()
+                elif job.abandoned:
+                    payload.recall()
+                    job.unfinished -= len(batch.items)
+                else:
+                    self._send(channel, batch, payload)
+            if error is not None and not isinstance(error, Exception):
+                raise error
+
+    cdef int _drew(self, Job job, Batch batch, object error) except -1:
+        """Note what `draw` gave: items, the end or the iterator's error."""
+        cdef Py_ssize_t n = 0 if batch.items is None else len(batch.items)
+        job.drawing = False
+        if error is not None and batch.items is None:
+            job.exhausted = True
+            job.failed = True
+            if job.iterator is not None:
+                job.values[job.drawn] = Lost(error)
+        else:
+            batch.first = job.drawn
+            job.drawn += n
+            job.unfinished += n
+            if n < batch.count and job.iterator_error is None or job.drawn == job.total:
+                job.exhausted = True
+            batch.count = 1 if job.chunk != 0 else n
+        if job.exhausted:
+            if job in self._jobs:
+                self._jobs.remove(job)
+            if job.is_done():
+                self._end(job)
+        return 0
+
+    cdef int _fail_to_pickle(self, Batch batch, object error) except -1:
+        """Fail the tasks of a batch one by one, to blame none that can be pickled."""
+        cdef Batch single
+        cdef Py_ssize_t i
+        if len(batch.items) > 1 and batch.job.chunk == 0:
+            for i in range(len(batch.items)):
+                single = Batch.__new__(Batch)
+                single.job, single.by_value = batch.job, batch.by_value
+                single.items, single.first, single.count = [batch.items[i]], batch.first + i, 1
+                self._returned.append(single)
+            return 0
+        while batch.done < batch.count:
+            self._give(batch, Lost(error))
+        return 0
+
+    cdef Channel _choose(self):
+        """Return the worker to be sent the next message, or None if all have enough."""
+        cdef Channel channel, best = None
+        cdef Py_ssize_t least = MOST_IN_FLIGHT, n
+        for channel in self.channels:
+            if channel is None or channel.retiring or channel.left == 0:
+                continue
+            n = len(channel.flight)
+            if n < least:
+                least, best = n, channel
+                if n == 0:
+                    break
+        return best
+
+    cdef tuple _next_batch(self):
+        """Return the next batch, and whether its items are yet to be drawn; needs the lock."""
+        cdef Batch batch
+        cdef Job job
+        while self._returned:
+            batch = self._returned.popleft()
+            if not batch.job.abandoned:
+                return batch, False
+            batch.job.unfinished -= len(batch.items)
+        for job in list(self._jobs):
+            if job.abandoned:
+                self._jobs.remove(job)
+            elif job.may_draw(self.n_workers):
+                batch = Batch.__new__(Batch)
+                batch.job, batch.items = job, None
+                batch.count = job.message_items(self.n_workers)
+                job.drawing = True
+                return batch, True
+        return None, False
+
+    cdef int _steal(self, Channel idle) except -1:
+        """Take a message that waits behind another worker's task back for an idle worker."""
+        cdef Channel channel
+        cdef Batch batch
+        if idle.flight:
+            return 0
+        for channel in self.channels:
+            if channel is not None and len(channel.flight) > 1:
+                batch = channel.flight.pop()
+                if channel.tasks.withdraw(batch.position):
+                    batch.payload.recall()
+                    if channel.left >= 0:
+                        channel.left += batch.count
+                    self._returned.append(batch)
+                    return 0
+                channel.flight.append(batch)
+        return 0
+
+    cdef int _send(self, Channel channel, Batch batch, object payload) except -1:
+        """Send a batch, and its function before it if the worker has not had it; needs the lock."""
+        cdef Job job = batch.job
+        cdef Function function = job.function
+        cdef int64_t position
+        cdef bint sent = True
+        if self.channels[channel.slot] is not channel or channel.retiring:
+            payload.recall()
+            self._returned.appendleft(batch)
+            return 0
+        if channel.functions.get(function.number) is not function:
+            sent = channel.put(FUNCTION, function, 0, 0, function.payload, &position)
+            if sent:
+                channel.functions[function.number] = function
+        if not (sent and channel.put(
+                TASKS, function, job.style, 0 if job.chunk == 0 else len(batch.items), payload,
+                &batch.position)):
+            payload.recall()
+            self._returned.appendleft(batch)
+            return 0
+        if not channel.flight:
+            self._n_busy += 1
+        batch.payload = payload
+        channel.flight.append(batch)
+        if channel.left > 0:
+            channel.left = max(channel.left - batch.count, 0)
+            if channel.left == 0:
+                self._retire(channel)
+        return 0
+
+    # Results ------------------------------------------------------------------------------------
+
+    cdef bint _collect(self) except -1:
+        """Read the results of all workers whose flags are up; needs the lock."""
+        cdef Py_ssize_t word, slot
+        cdef int64_t flags
+        cdef bint some = False
+        for word in range(self._n_words):
+            if not atomic_load(self._flags + word):
+                continue
+            flags = atomic_exchange(self._flags + word, 0)              # [flag]
+            for slot in range(64 * word, min(64 * word + 64, self.n_slots)):
+                if flags >> (slot - 64 * word) & 1 and self.channels[slot] is not None:
+                    self._drain(self.channels[slot])
+                    some = True
+        if some:
+            self._wake_waiters()
+        return some
+
+    cdef int _drain(self, Channel channel) except -1:
+        """Read a worker's results; needs the lock."""
+        cdef Py_ssize_t n
+        cdef ResultHeader header
+        cdef Batch batch
+        cdef char* message = channel.results.front(&n)
+        cdef bint was_busy = len(channel.flight) > 0
+        while message != NULL:
+            memcpy(&header, message, sizeof(ResultHeader))
+            value = _value(&header, message + sizeof(ResultHeader), n - sizeof(ResultHeader))
+            channel.results.consume()
+            if header.status == STARTING:
+                self._broken_by(value)
+            elif channel.flight:
+                batch = channel.flight[0]
+                if header.status == UNREADABLE:
+                    channel.flight.popleft()
+                    batch.payload.recall()
+                    self._misread(batch, value)
+                else:
+                    channel.received += 1
+                    batch.job.learn(
+                        <double>header.duration / (len(batch.items) / batch.count))
+                    self._give(batch, value)
+                    if batch.done == batch.count:
+                        channel.flight.popleft()
+            message = channel.results.front(&n)
+        if atomic_load_word(channel.room) != AWAKE:
+            ring_bell(channel.room)
+        if was_busy and not channel.flight:
+            self._n_busy -= 1
+        return 0
+
+    cdef int _give(self, Batch batch, object value) except -1:
+        """Hand the value of a batch's next task to its job."""
+        cdef Job job = batch.job
+        cdef int64_t first = batch.first + batch.done
+        batch.done += 1
+        if job.chunk == 0:
+            job.accept(first, 1, value)
+        else:
+            job.accept(first, len(batch.items), value)
+        if job.is_done():
+            self._end(job)
+        return 0
+
+    cdef int _misread(self, Batch batch, Raw value) except -1:
+        """Send what a worker could not unpickle once more, by value; if it was, fail it."""
+        if not batch.by_value and not batch.job.abandoned:
+            batch.by_value = True
+            try:
+                batch.job.function = Function(
+                    batch.job.function.function, self._n_functions, serialize.NO_MAIN)
+                self._n_functions += 1
+                self._returned.append(batch)
+                return 0
+            except Exception:
+                pass                        # the worker's error says more
+        value.status = FAILURE
+        while batch.done < batch.count:
+            self._give(batch, value)
+        return 0
+
+    cdef int _broken_by(self, Raw value) except -1:
+        """A worker's initializer failed, as every worker's will."""
+        cdef Job job
+        try:
+            value.status = FAILURE
+            value.load()
+        except BaseException as error:
+            self.broken = error
+        for job in list(self.unfinished):
+            self._fail(job, self.broken)
+        self._jobs.clear()
+        self._returned.clear()
+        self.wake_manager()
+        return 0
+
+    # Waiting ------------------------------------------------------------------------------------
+
+    def wait(self, Job job, timeout=None):
+        """Return when `job` has news, or False after `timeout` seconds."""
+        cdef int64_t end = -1
+        if timeout is not None:
+            end = now_ns() + <int64_t>(1e9 * max(0.0, min(timeout, 1e9)))
+        while not job.has_news():
+            if self._leading.acquire(False):
+                try:
+                    atomic_store_word(self._bell, AWAKE)
+                    self._lead(job, end)
+                finally:
+                    lie_down(self._bell, PIPE)
+                    self._leading.release()
+                    self._hand_over()
+            else:
+                self._follow(job, end)
+            if end >= 0 and now_ns() >= end:
+                return bool(job.has_news())
+        return True
+
+    cdef int _lead(self, Job job, int64_t end) except -1:
+        """Read results and hand out tasks until `job` has news or the time is over."""
+        cdef bint some
+        cdef int64_t now, stop
+        while True:
+            with self._lock:
+                some = self._collect()
+            if some or self._returned:
+                self.hand_out()
+            if job.has_news():
+                return 0
+            if some:
+                continue
+            now = now_ns()
+            if end >= 0 and now >= end:
+                return 0
+            stop = now + SLICE_NS if end < 0 or end > now + SLICE_NS else end
+            with nogil:
+                self._rest_until(stop, now + self._spin_ns if self._n_busy < self._n_cpus else now)
+            PyErr_CheckSignals()
+
+    cdef void _rest_until(self, int64_t stop, int64_t stop_looking) noexcept nogil:
+        """Look for a while, then sleep, until a flag goes up."""
+        cdef int _
+        while now_ns() < stop_looking:
+            for _ in range(32):
+                pause()
+            if self._flag_is_up():
+                return
+        lie_down(self._bell, FUTEX)
+        if not self._flag_is_up():
+            futex_wait(self._bell, FUTEX, max(stop - now_ns(), <int64_t>1))
+        atomic_store_word(self._bell, AWAKE)
+
+    cdef bint _flag_is_up(self) noexcept nogil:
+        cdef Py_ssize_t word
+        for word in range(self._n_words):
+            if atomic_load(self._flags + word):
+                return True
+        return False
+
+    cdef int _hand_over(self) except -1:
+        """Have one who waits lead on, or the manager if there is something to do at once.
+
+        The bell says PIPE by now, and said so while this thread was the leader: after the release
+        another may already sleep at it.
+        """
+        if self._followers:
+            try:
+                self._followers.popleft()[1].release()
+            except IndexError:
+                self.wake_manager()
+        elif self._flag_is_up():
+            self.wake_manager()
+        return 0
+
+    def lead_once(self):
+        """Do what a leader would, without waiting; for the manager."""
+        cdef bint some = True
+        while some:
+            if not self._leading.acquire(False):
+                return
+            try:
+                with self._lock:
+                    some = self._collect()
+                self.hand_out()
+            finally:
+                lie_down(self._bell, PIPE)
+                self._leading.release()
+            some = self._flag_is_up()
+
+    cdef int _follow(self, Job job, int64_t end) except -1:
+        """Sleep until `job` has news, it is this thread's turn to lead, or the time is over."""
+        waiter = threading.Lock()
+        waiter.acquire()
+        entry = (job, waiter)
+        with self._lock:
+            self._followers.append(entry)
+        try:
+            # The leader may have left before it could see the entry.
+            if not self._leading.locked() or job.has_news():
+                return 0
+            if end < 0:
+                waiter.acquire()
+            else:
+                waiter.acquire(True, max(0.0, (end - now_ns()) / 1e9))
+        finally:
+            with self._lock:
+                if entry in self._followers:
+                    self._followers.remove(entry)
+        return 0
+
+    cdef int _wake_waiters(self) except -1:
+        """Wake those who wait for jobs that have news; needs the lock."""
+        if not self._followers:
+            return 0
+        for entry in list(self._followers):
+            if entry[0].has_news():
+                self._followers.remove(entry)
+                entry[1].release()
+        return 0
+
+    cdef int _wake_leader(self) except -1:
+        """Wake who sleeps at the parent's bell, as a worker would."""
+        if ring_bell(self._bell) == PIPE:
+            self.wake_manager()
+        return 0
+
+    def wake_manager(self):
+        try:
+            os.write(self._wake, b"m")
+        except BlockingIOError:
+            pass                            # full of bytes, each of which wakes
+
+    # For supervision ----------------------------------------------------------------------------
+
+    def is_idle(self):
+        return not self.unfinished
+
+
+cdef object _value(ResultHeader* header, char* data, Py_ssize_t n):
+    """Return a result's value, or a Raw one that is not read yet."""
+    cdef Raw raw
+    if header.payload == INTEGER:
+        return (<int64_t*>data)[0]
+    if header.payload == REAL:
+        return (<double*>data)[0]
+    if header.payload == NONE:
+        return None
+    if header.payload == TRUE:
+        return True
+    if header.payload == FALSE:
+        return False
+    raw = Raw.__new__(Raw)
+    raw.status = header.status
+    raw.data = PyBytes_FromStringAndSize(data, n)
+    if header.payload == PARCEL:
+        try:
+            raw.data = serialize.open_parcel(raw.data)
+        except Exception as error:
+            return Lost(error)
+    return raw

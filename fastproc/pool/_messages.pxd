@@ -1,0 +1,86 @@
+"""Layer: pool.  The messages in the rings between the parent and a worker, and a worker's slot.
+
+Every worker has a slot in the pool's shared memory:
+
+======= =========== ================================================================
+offset  name        meaning
+======= =========== ================================================================
+0       bell        int32, at which the worker sleeps
+64      started     int64, tasks ever begun; stored by the worker before it begins one
+128     since       int64, when it began, in nanoseconds of the monotonic clock; 0 until the
+                    worker is ready for its first
+192     room        int32, the bell at which a worker sleeps whose results find no room
+4096    tasks       the ring from the parent to the worker
+...     results     the ring from the worker to the parent
+======= =========== ================================================================
+
+The first page of the memory, before all slots, is the parent's:
+
+======= =========== ================================================================
+0       bell        int32, at which the parent sleeps
+64      flags       int64 words with a bit for each slot: its worker has published results
+======= =========== ================================================================
+
+[flag] A worker publishes a result and then looks whether its flag is up; the parent takes the
+flags down and then looks into the rings.  With a fence between the two steps on either side, a
+worker that finds its flag up has published before the parent looks.  So the parent need only look
+into the rings of workers that have something, however many there are.
+
+A task message is a TaskHeader and a payload, a result message a ResultHeader and a payload.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+cdef enum:
+    BELL = 0
+    STARTED = 64
+    SINCE = 128
+    ROOM = 192
+    FLAGS = 64
+    PAGE = 4096
+    RING_BYTES = 1 << 18     # of records in each ring
+
+# What a task message is.
+cdef enum:
+    FUNCTION = 1             # `function` is the number of the function in the payload
+    TASKS = 2                # the payload is a list of items
+    STOP = 3                 # nothing comes after it
+
+# How a function is called with an item.
+cdef enum:
+    CALL = 0                 # an item is (args, kwargs)
+    MAP = 1                  # an item is the only argument
+    STARMAP = 2              # an item is the arguments
+
+# What a payload is, and in results what the value is.
+cdef enum:
+    PICKLE = 0
+    PARCEL = 1
+    NONE = 2
+    FALSE = 3
+    TRUE = 4
+    INTEGER = 5              # 8 bytes
+    REAL = 6                 # 8 bytes
+
+# How a task ended.
+cdef enum:
+    SUCCESS = 0
+    FAILURE = 1              # the payload is a Failure
+    UNREADABLE = 2           # its function or arguments could not be unpickled; likewise
+    STARTING = 3             # no task's result: the initializer failed; likewise
+
+cdef struct TaskHeader:
+    int32_t kind
+    int32_t function
+    int32_t style
+    int32_t payload          # PICKLE or PARCEL
+    int64_t chunk            # items per task; 0 says that the one item's result is the task's
+
+cdef struct ResultHeader:
+    int32_t status
+    int32_t payload
+    int64_t duration         # nanoseconds
+
+
+cdef inline Py_ssize_t slot_bytes() noexcept nogil:
+    return PAGE + 2 * (2 * 64 + RING_BYTES)

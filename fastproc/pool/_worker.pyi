@@ -1,0 +1,11 @@
+"""Layer: pool.  Types of `_worker.pyx`."""
+
+from typing import Any, Self
+
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Worker:
+    def __new__(cls, memory: Any, slot: int, wake: int, spin_ns: int) -> Self: ...
+    def run(self) -> None: ...
+    def fail_to_start(self, error: BaseException) -> None: ...

@@ -1,0 +1,278 @@
+"""Layer: pool.  The worker's side: take a message, run its tasks, put their results.
+
+A worker owns nothing but the task in its hands.  It says that it begins with a task before it does,
+and publishes a result before it begins with the next.  So whoever finds it dead can tell the task
+that was running from those that are done and those that were only waiting.
+"""
+# Safe for free-threaded Python: a worker runs its tasks one after another, in one thread.
+
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBUF_WRITABLE
+from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.float cimport PyFloat_AS_DOUBLE
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
+
+from fastproc.pool._messages cimport (
+    BELL, CALL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, MAP, NONE, PAGE, PARCEL, PICKLE, REAL,
+    RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TRUE, UNREADABLE, ResultHeader,
+    TaskHeader, slot_bytes,
+)
+from fastproc.shm._atomic cimport (
+    atomic_fence, atomic_load, atomic_set_bits, atomic_store, atomic_store_word, pause,
+)
+from fastproc.shm._bell cimport (
+    AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell,
+)
+from fastproc.shm._ring cimport Ring
+
+import os
+from multiprocessing.pool import MaybeEncodingError
+
+from fastproc.pool import serialize
+from fastproc.pool.remote import packed
+
+cdef enum:
+    # Nanoseconds after which the parent is told of results although the message is not done.
+    RING_EVERY = 200_000
+
+cdef class Worker:
+    """A worker's end of its slot.
+
+    Parameters
+    ----------
+    memory : ndarray
+        The pool's shared memory.
+    slot : int
+        Which slot is this worker's.
+    wake : int
+        A file descriptor into which a byte is written to wake the parent's manager.
+    spin_ns : int
+        How long to look for the next message before going to sleep, in nanoseconds.
+    """
+
+    cdef object _memory
+    cdef Ring _tasks
+    cdef Ring _results
+    cdef int32_t* _bell
+    cdef int32_t* _room
+    cdef int32_t* _parents_bell
+    cdef int64_t* _flags
+    cdef int64_t _flag
+    cdef int64_t* _started
+    cdef int64_t* _since
+    cdef int64_t _begun
+    cdef int64_t _rung
+    cdef int64_t _spin_ns
+    cdef object _wake
+    cdef dict _functions
+
+    def __cinit__(self, memory, Py_ssize_t slot, wake, int64_t spin_ns):
+        cdef Py_buffer view
+        cdef Py_ssize_t start = PAGE + slot * slot_bytes()
+        cdef char* base
+        PyObject_GetBuffer(memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        base = <char*>view.buf
+        PyBuffer_Release(&view)             # the array, which does not move, is kept below
+        self._memory = memory
+        self._tasks = Ring(memory, start + PAGE, RING_BYTES)
+        self._results = Ring(memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES)
+        self._bell = <int32_t*>(base + start + BELL)
+        self._room = <int32_t*>(base + start + ROOM)
+        self._started = <int64_t*>(base + start + STARTED)
+        self._since = <int64_t*>(base + start + SINCE)
+        self._parents_bell = <int32_t*>(base + BELL)
+        self._flags = <int64_t*>(base + FLAGS) + slot // 64
+        self._flag = <int64_t>1 << (slot % 64)
+        self._wake = wake
+        self._spin_ns = spin_ns
+        self._functions = {}
+
+    def run(self):
+        """Do what messages say, until one says stop."""
+        cdef Py_ssize_t n
+        cdef char* message
+        cdef TaskHeader header
+        atomic_store(self._since, now_ns())
+        while True:
+            message = self._wait_for_message(&n)
+            memcpy(&header, message, sizeof(TaskHeader))
+            if not self._tasks.take():
+                self._tasks.consume()
+                continue
+            if header.kind == STOP:
+                self._tasks.consume()
+                return
+            try:
+                payload = self._load(
+                    message + sizeof(TaskHeader), n - sizeof(TaskHeader), header.payload)
+                error = None
+            except BaseException as caught:
+                payload, error = None, caught
+            self._tasks.consume()
+            if header.kind == FUNCTION:
+                self._functions[header.function] = (payload, error)
+                continue
+            function, function_error = self._functions[header.function]
+            if error is None:
+                error = function_error
+            if error is not None:
+                self._put_failure(UNREADABLE, error, 0)
+                self._tell_parent()
+            else:
+                self._run_tasks(function, header.style, header.chunk, payload)
+            payload = function = error = function_error = None
+
+    cdef char* _wait_for_message(self, Py_ssize_t* n) except NULL:
+        cdef char* message = self._tasks.front(n)
+        cdef int64_t end
+        cdef int _
+        cdef bint interrupted
+        if message != NULL:
+            return message
+        with nogil:
+            end = now_ns() + self._spin_ns
+            while message == NULL and now_ns() < end:
+                for _ in range(32):
+                    pause()
+                message = self._tasks.front(n)
+        while message == NULL:
+            with nogil:
+                interrupted = False
+                lie_down(self._bell, FUTEX)
+                message = self._tasks.front(n)
+                if message == NULL:
+                    interrupted = futex_wait(self._bell, FUTEX, -1)
+                    message = self._tasks.front(n)
+                atomic_store_word(self._bell, AWAKE)
+            if interrupted:
+                PyErr_CheckSignals()
+        return message
+
+    cdef object _load(self, char* data, Py_ssize_t n, int32_t kind):
+        view = PyMemoryView_FromMemory(data, n, PyBUF_READ)
+        if kind == PARCEL:
+            return serialize.loads(serialize.open_parcel(bytes(view)))
+        return serialize.loads(view)
+
+    cdef int _run_tasks(self, object function, int style, int64_t chunk, list items) except -1:
+        """Run the tasks of a message: one per item, or one of all items."""
+        cdef int64_t before, after
+        cdef object item, value
+        cdef Py_ssize_t i, n = len(items)
+        self._rung = after = now_ns()
+        for i in range(1 if chunk else n):
+            before = after
+            self._begun += 1
+            atomic_store(self._since, before)
+            atomic_store(self._started, self._begun)
+            try:
+                if chunk:
+                    value = [_call(function, style, item) for item in items]
+                else:
+                    value = _call(function, style, items[i])
+            except BaseException as error:
+                after = now_ns()
+                self._put_failure(FAILURE, error, after - before)
+            else:
+                after = now_ns()
+                self._put(SUCCESS, value, after - before)
+            if after - self._rung > RING_EVERY:
+                self._tell_parent()
+                self._rung = after
+        self._tell_parent()
+        return 0
+
+    cdef int _put(self, int32_t status, object value, int64_t duration) except -1:
+        """Publish a result; numbers as they are, anything else pickled."""
+        cdef ResultHeader header
+        cdef int overflow = 0
+        cdef long long whole
+        cdef double real
+        cdef bytes data
+        header.status = status
+        header.duration = duration
+        if value is None or value is True or value is False:
+            header.payload = NONE if value is None else TRUE if value is True else FALSE
+            self._publish(&header, NULL, 0)
+            return 0
+        if type(value) is int:
+            whole = PyLong_AsLongLongAndOverflow(value, &overflow)
+            if not overflow:
+                header.payload = INTEGER
+                self._publish(&header, <char*>&whole, 8)
+                return 0
+        elif type(value) is float:
+            real = PyFloat_AS_DOUBLE(value)
+            header.payload = REAL
+            self._publish(&header, <char*>&real, 8)
+            return 0
+        try:
+            payload = serialize.dumps(value, serialize.HERE)
+        except BaseException as error:
+            if status != SUCCESS:
+                raise
+            return self._put_failure(FAILURE, MaybeEncodingError(error, value), duration)
+        data = payload.data
+        header.payload = PARCEL if payload.is_parcel else PICKLE
+        self._publish(&header, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        return 0
+
+    cdef int _put_failure(self, int32_t status, object error, int64_t duration) except -1:
+        return self._put(status, packed(error), duration)
+
+    cdef int _publish(self, ResultHeader* header, const char* data, Py_ssize_t n) except -1:
+        cdef char* place = self._results.claim(sizeof(ResultHeader) + n)
+        while place == NULL:
+            place = self._wait_for_room(sizeof(ResultHeader) + n)
+        memcpy(place, header, sizeof(ResultHeader))
+        if n:
+            memcpy(place + sizeof(ResultHeader), data, n)
+        self._results.publish(sizeof(ResultHeader) + n)
+        return 0
+
+    cdef char* _wait_for_room(self, Py_ssize_t n) except? NULL:
+        """Sleep until the parent has consumed some results; NULL if still not enough."""
+        cdef char* place
+        self._tell_parent()
+        with nogil:
+            lie_down(self._room, FUTEX)
+            place = self._results.claim(n)
+            if place == NULL:
+                futex_wait(self._room, FUTEX, -1)
+                place = self._results.claim(n)
+            atomic_store_word(self._room, AWAKE)
+        PyErr_CheckSignals()
+        return place
+
+    cdef int _tell_parent(self) except -1:
+        """Raise this worker's flag and wake the parent, after publishing."""
+        cdef int32_t state
+        atomic_fence()                                                  # [flag]
+        if not atomic_load(self._flags) & self._flag:
+            atomic_set_bits(self._flags, self._flag)
+        with nogil:
+            state = ring_bell(self._parents_bell)
+        if state == PIPE:
+            try:
+                os.write(self._wake, b"r")
+            except BlockingIOError:
+                pass                        # full of bytes, each of which wakes
+        return 0
+
+    def fail_to_start(self, error):
+        """Tell the parent that the initializer raised `error`."""
+        atomic_store(self._since, now_ns())
+        self._put_failure(STARTING, error, 0)
+        self._tell_parent()
+
+
+cdef inline object _call(object function, int style, object item):
+    if style == MAP:
+        return function(item)
+    if style == CALL:
+        return function(*item[0], **item[1])
+    return function(*item)

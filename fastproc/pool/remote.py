@@ -1,0 +1,84 @@
+"""Layer: pool.  Exceptions that travel: what a task raised in a worker, raised here.
+
+An exception need not survive pickling: one whose constructor takes two arguments pickles but cannot
+be made again.  So its type, message and traceback travel beside it as text, and where it cannot be
+raised itself a RemoteError with that text is.
+"""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
+from typing import Any
+
+from fastproc.errors import RemoteError, WorkerDied
+from fastproc.pool import serialize
+
+Description = tuple[bytes | None, str, str, str]
+
+
+def packed(error: BaseException) -> Description:
+    """Return an exception as what surely can be pickled, unpickled and understood."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        payload = serialize.dumps(error, serialize.HERE)
+        data = None if payload.is_parcel else payload.data
+        if data is not None:
+            serialize.loads(data)
+    except BaseException:  # whatever the user's class does, the text is good
+        data = None
+    return data, type(error).__qualname__, _message(error), text
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "<its message could not be made>"
+
+
+def unpacked(description: Description) -> Exception:
+    """Return the exception to raise, with the worker's traceback as its cause."""
+    data, name, message, text = description
+    error: Any = None
+    if data is not None:
+        try:
+            error = serialize.loads(data)
+        except Exception:
+            error = None  # a class that this process does not have, say
+    if not isinstance(error, Exception):
+        error = RemoteError(f"the task raised {name}: {message}")
+    error.__cause__ = RemoteTraceback(text)
+    return error  # type: ignore[no-any-return]
+
+
+def death(process: Any, function: Any) -> WorkerDied:
+    """Return the error of a task whose worker died."""
+    name = getattr(function, "__qualname__", repr(function))
+    hint = "; perhaps memory ran out" if process.exitcode == -9 else ""
+    return WorkerDied(
+        f"worker {process.pid} {_how(process.exitcode)} while it ran {name}{hint}",
+        process.pid,
+        process.exitcode,
+    )
+
+
+def false_start(process: Any) -> WorkerDied:
+    """Return the error of a pool whose workers die as they start."""
+    return WorkerDied(
+        f"worker {process.pid} {_how(process.exitcode)} as it started, like those before it; the "
+        "initializer, or the import of the main script, ends the process (what it printed says "
+        'more; a script needs the guard `if __name__ == "__main__":`)',
+        process.pid,
+        process.exitcode,
+    )
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is None or exitcode >= 0:
+        return f"exited with status {exitcode}"
+    try:
+        return f"was killed by {signal.Signals(-exitcode).name}"
+    except ValueError:
+        return f"was killed by signal {-exitcode}"

@@ -1,0 +1,159 @@
+"""Layer: pool.  Results to come: AsyncResult, and the iterators of imap and imap_unordered.
+
+Values arrive as bytes and are read by whoever asks for them, so that nothing of the user's runs
+where the pool does its own work.
+"""
+
+from __future__ import annotations
+
+import collections
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastproc.pool._dispatcher import Dispatcher, Job, Part, Raw
+
+
+def _read(value: Any) -> Any:
+    """Return a value that may not have been unpickled yet, or raise what its task raised."""
+    return value.load() if isinstance(value, Raw) else value
+
+
+class AsyncResult:
+    """The result of one call of a pool's method, which may not be there yet.
+
+    Made by the methods of a Pool whose names end in ``_async``.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        job: Job,
+        is_single: bool,
+        callback: Callable[[Any], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._job = job
+        self._is_single = is_single
+        self._callback, self._error_callback = callback, error_callback
+        self._outcome: tuple[bool, Any] | None = None
+        if callback is not None or error_callback is not None:
+            job.on_end = self._call_back
+
+    def ready(self) -> bool:
+        """Tell whether the call has ended."""
+        if not self._job.done:
+            self._dispatcher.lead_once()
+        return self._job.done
+
+    def successful(self) -> bool:
+        """Tell whether the call ended without an exception.
+
+        Raises
+        ------
+        ValueError
+            If it has not ended yet.
+        """
+        if not self.ready():
+            raise ValueError(f"{self!r} not ready")
+        return self._settled()[0]
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the call has ended, at most `timeout` seconds."""
+        self._dispatcher.wait(self._job, timeout)
+
+    def get(self, timeout: float | None = None) -> Any:
+        """Return the result when it is there, or raise what the call raised.
+
+        Raises
+        ------
+        multiprocessing.TimeoutError
+            If it is not there after `timeout` seconds.
+        WorkerDied
+            If the worker died that ran the task.
+        """
+        if not self._job.done and not self._dispatcher.wait(self._job, timeout):
+            raise multiprocessing.TimeoutError
+        is_success, value = self._settled()
+        if is_success:
+            return value
+        raise value
+
+    def _settled(self) -> tuple[bool, Any]:
+        """Read the values once."""
+        if self._outcome is None:
+            try:
+                self._outcome = True, self._value()
+            except Exception as error:
+                self._outcome = False, error
+        return self._outcome
+
+    def _value(self) -> Any:
+        values = self._job.values
+        if self._is_single:
+            return _read(values[0])
+        if self._job.chunk == 0:
+            return [_read(value) for value in values] if self._job.has_raw else values
+        result: list[Any] = []
+        while len(result) < len(values):
+            part = values[len(result)]
+            result += _read(part.value if isinstance(part, Part) else part)
+        return result
+
+    def _call_back(self, job: Job) -> None:
+        is_success, value = self._settled()
+        callback = self._callback if is_success else self._error_callback
+        if callback is not None:
+            callback(value)
+
+
+class IMapIterator(Iterator[Any]):
+    """An iterator over results, in the order of the arguments or in that of their coming.
+
+    Made by `Pool.imap` and `Pool.imap_unordered`.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, job: Job) -> None:
+        self._dispatcher = dispatcher
+        self._job = job
+        self._ready: collections.deque[Any] = collections.deque()
+
+    def __iter__(self) -> IMapIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return self.next()
+
+    def next(self, timeout: float | None = None) -> Any:
+        """Return the next result, or raise what its call raised.
+
+        Raises
+        ------
+        StopIteration
+            After the last one.
+        multiprocessing.TimeoutError
+            If it is not there after `timeout` seconds.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self._ready:
+            value = self._job.take()
+            if value is not None:
+                self._dispatcher.hand_out()  # there is room for more now
+                self._read_part(value)
+                continue
+            if self._job.done:
+                raise StopIteration
+            left = None if end is None else end - time.monotonic()
+            if not self._dispatcher.wait(self._job, left):
+                raise multiprocessing.TimeoutError
+        return self._ready.popleft()
+
+    def _read_part(self, part: Part) -> None:
+        """Read a task's value: a list of results, or one."""
+        value = _read(part.value)
+        if self._job.chunk == 0:
+            self._ready.append(value)
+        else:
+            self._ready.extend(value)

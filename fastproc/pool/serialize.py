@@ -1,0 +1,237 @@
+"""Layer: pool.  What travels between the parent and its workers, as bytes.
+
+Three ways, the cheapest that works:
+
+* plain pickle, with shared arrays as handles (multiprocessing's reducers apply);
+* cloudpickle, for what plain pickle sends by name though the other side has no such name:
+  lambdas, closures, functions and classes of a notebook or of ``python -``;
+* a *parcel*: large buffers are copied once into a recycled shared segment, where the other side
+  uses them as they lie, so that an array costs one memcpy and arrives writable.
+
+Nothing is read here that another user could have written: bytes come from rings in memory that
+only related processes can open.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import os
+import pickle
+import sys
+from collections import ChainMap
+from multiprocessing.reduction import ForkingPickler
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from fastproc.config import KIB
+from fastproc.shm import SharedArray, shared_empty
+from fastproc.shm.array import reduce_to_handle
+from fastproc.shm.segment import Handle, recall
+
+#: Buffers from this size on go into a parcel: below, a copy costs less than a segment (some 20 us).
+LEAST_BUFFER = 32 * KIB
+
+#: Bytes of pickle beyond which it goes into a parcel, too.
+MOST_INLINE = 64 * KIB
+
+#: Buffers in a parcel begin at multiples of this, as NumPy's own memory does at least.
+ALIGNMENT = 64
+
+PROTOCOL = 5
+
+
+class Payload:
+    """Pickled bytes, or the pickled handle of a parcel, as a ring carries them."""
+
+    __slots__ = ("data", "handles", "is_parcel")
+
+    def __init__(self, data: bytes, is_parcel: bool, handles: list[Handle]) -> None:
+        self.data = data
+        self.is_parcel = is_parcel
+        self.handles = handles  # of the shared memory that travels with the bytes
+
+    def recall(self) -> None:
+        """Free what a receiver that has died will not take."""
+        if self.handles:
+            recall(self.handles)
+
+
+class Names:
+    """Which functions and classes the other side finds by their names.
+
+    Parameters
+    ----------
+    main : dict, optional
+        What its ``__main__`` has.  If None, the same as here is taken for granted.
+    """
+
+    def __init__(self, main: dict[str, Any] | None) -> None:
+        self._main = main
+
+    def has(self, obj: Any) -> bool:
+        """Tell whether `obj`, a function or a class, can travel as its name."""
+        qualname = getattr(obj, "__qualname__", "<unnamed>")
+        if "<" in qualname:
+            return False
+        first = qualname.partition(".")[0]
+        module = getattr(obj, "__module__", None)
+        if module == "__main__" and self._main is not None:
+            return _resolve(self._main.get(first), qualname) is obj
+        home = sys.modules.get(module) if module else None
+        return _resolve(getattr(home, first, None), qualname) is obj
+
+
+#: The other side has what is here.
+HERE = Names(None)
+
+#: The other side has nothing of ``__main__``.
+NO_MAIN = Names({})
+
+
+def names_of_workers(start_method: str) -> Names:
+    """Return what workers that are started now know.
+
+    A forked worker has what ``__main__`` had when it was forked, any other what an import of the
+    main script defines.  Of a script we take for granted that it is all there; a worker that misses
+    something says so.  In a notebook or REPL there is no script.
+    """
+    main = sys.modules.get("__main__")
+    if start_method == "fork":
+        return Names(dict(vars(main)) if main is not None else {})
+    return HERE if has_script(main) else NO_MAIN
+
+
+def has_script(main: Any) -> bool:
+    """Tell whether another process can import the ``__main__`` module."""
+    if getattr(main, "__spec__", None) is not None:
+        return True
+    path = getattr(main, "__file__", None)  # "<stdin>" where the program is read from a pipe
+    return path is not None and os.path.exists(path)
+
+
+def _resolve(root: Any, qualname: str) -> Any:
+    for name in qualname.split(".")[1:]:
+        root = getattr(root, name, None)
+    return root
+
+
+class _ByValueError(Exception):
+    """Something must travel by value, for which plain pickle is not enough."""
+
+
+class _Pickler(pickle.Pickler):
+    """Plain pickle with multiprocessing's reducers; gives up at what needs cloudpickle."""
+
+    dispatch_table: Any = ChainMap(ForkingPickler._extra_reducers, copyreg.dispatch_table)  # type: ignore[attr-defined]  # noqa: RUF012
+
+    def __init__(self, file: io.BytesIO, names: Names, handles: list[Handle], keep: Any) -> None:
+        super().__init__(file, PROTOCOL, buffer_callback=keep)
+        self._names = names
+        self._handles = handles
+
+    def reducer_override(self, obj: Any) -> Any:
+        if (type(obj) is FunctionType or isinstance(obj, type)) and not self._names.has(obj):
+            raise _ByValueError
+        return reduce_shared(obj, self._handles)
+
+
+def reduce_shared(obj: Any, handles: list[Handle]) -> Any:
+    """Reduce a shared array and note its handle; NotImplemented for anything else."""
+    if not isinstance(obj, SharedArray) or not obj.is_shared:
+        return NotImplemented
+    reduced = reduce_to_handle(obj)
+    handles.append(reduced[1][0])
+    return reduced
+
+
+def dumps(obj: Any, names: Names) -> Payload:
+    """Pickle `obj` for a process that knows `names`; whatever pickling raises is raised here."""
+    buffers: list[memoryview] = []
+    handles: list[Handle] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < LEAST_BUFFER:
+            return True  # pickled with the rest
+        buffers.append(view)
+        return False
+
+    file = io.BytesIO()
+    try:
+        _Pickler(file, names, handles, keep).dump(obj)
+    except (_ByValueError, pickle.PicklingError, AttributeError, TypeError) as error:
+        recall(handles)
+        buffers.clear()
+        handles.clear()
+        file = io.BytesIO()
+        try:
+            _dump_by_value(obj, names, file, handles, keep, error)
+        except BaseException:
+            recall(handles)
+            raise
+    except BaseException:
+        recall(handles)
+        raise
+    data = file.getbuffer()
+    if not buffers and data.nbytes <= MOST_INLINE:
+        return Payload(file.getvalue(), False, handles)
+    return _parcel([data, *buffers], handles)
+
+
+def _dump_by_value(
+    obj: Any,
+    names: Names,
+    file: io.BytesIO,
+    handles: list[Handle],
+    keep: Any,
+    first_error: Exception,
+) -> None:
+    from fastproc.pool.by_value import ValuePickler  # cloudpickle takes a while to load
+
+    try:
+        ValuePickler(file, names, handles, keep).dump(obj)
+    except Exception as error:
+        if isinstance(first_error, _ByValueError):
+            raise
+        # Plain pickle's message is about the user's object, cloudpickle's about its own ways.
+        raise first_error from error
+
+
+def _parcel(parts: list[memoryview], handles: list[Handle]) -> Payload:
+    """Copy pickle and buffers into a shared segment."""
+    ends, end = [], 0
+    for part in parts:
+        start = -(-end // ALIGNMENT) * ALIGNMENT
+        end = start + part.nbytes
+        ends.append((start, end))
+    memory = shared_empty((end,), np.uint8)
+    plain = memory.view(np.ndarray)
+    for part, (start, stop) in zip(parts, ends, strict=True):
+        plain[start:stop] = np.frombuffer(part, np.uint8)
+    file = io.BytesIO()
+    _Pickler(file, HERE, handles, None).dump((memory, ends))
+    return Payload(file.getvalue(), True, handles)
+
+
+def open_parcel(data: bytes) -> tuple[Any, list[tuple[int, int]]]:
+    """Map the segment of a parcel; from here on it is this process that keeps it.
+
+    Raises
+    ------
+    SegmentGoneError
+        If its sender has been killed.
+    """
+    memory, ends = pickle.loads(data)
+    return memory.view(np.ndarray), ends
+
+
+def loads(data: Any) -> Any:
+    """Return the object that `dumps` pickled, from its bytes or from an opened parcel."""
+    if isinstance(data, tuple):
+        memory, ends = data
+        first, *rest = (memory[start:stop] for start, stop in ends)
+        return pickle.loads(first, buffers=rest)
+    return pickle.loads(data)

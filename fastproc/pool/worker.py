@@ -1,0 +1,84 @@
+"""Layer: pool.  A worker process from its start to its end.
+
+It ends when it is told to stop, when its initializer fails, or with its parent: at once then, and
+whatever it is doing, as the system kills it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+from fastproc import config
+from fastproc.pool import serialize
+from fastproc.pool._worker import Worker
+
+
+def main(
+    start: Any,
+    is_forked: bool,
+    slot: int,
+    lifeline: Connection,
+    wake: Connection,
+    spin_ns: int,
+) -> None:
+    """Be the worker in a slot.
+
+    `start` is the pool's memory, the initializer and its arguments; pickled, if not forked.
+    """
+    die_with_parent(lifeline)
+    # Ctrl-C goes to the whole group of processes; it is the parent's to decide.  A handler rather
+    # than SIG_IGN, which programs that a task starts would inherit.
+    signal.signal(signal.SIGINT, _leave_it_to_the_parent)
+    config.enter_pool_worker()
+    if not is_forked:
+        data, is_parcel = start
+        start = serialize.loads(serialize.open_parcel(data) if is_parcel else data)
+    memory, initializer, initargs = start
+    worker = Worker(memory, slot, wake.fileno(), spin_ns)
+    if initializer is not None:
+        try:
+            initializer(*initargs)
+        except BaseException as error:
+            worker.fail_to_start(error)
+            return
+    worker.run()
+
+
+def _leave_it_to_the_parent(number: int, frame: object) -> None:
+    pass
+
+
+def die_with_parent(lifeline: Connection) -> None:
+    """Have this process killed when the other end of a pipe is closed, as it is by a death.
+
+    On Linux the system sends the signal, so that it comes in the middle of compiled code too, and
+    no thread is needed, which a fork in a task would have to fear.  (PR_SET_PDEATHSIG would kill
+    as soon as the *thread* ends that started this process.)
+    """
+    fd = lifeline.fileno()
+    try:
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGKILL)
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | fcntl.FASYNC)
+    except (ImportError, AttributeError, OSError):
+        threading.Thread(target=_wait_for_end, args=(lifeline,), daemon=True).start()
+        return
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if poll.poll(0):  # closed before the system was asked to watch
+        os._exit(1)
+
+
+def _wait_for_end(lifeline: Connection) -> None:
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)
