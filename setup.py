@@ -92,6 +92,7 @@ setup(
                 "fastproc.kernels._cpu",
                 "fastproc.shm._counters",
                 "fastproc.shm._ring",
+                "fastproc.pool._plain",
                 "fastproc.pool._worker",
                 "fastproc.pool._dispatcher",
                 "fastproc.parallel._threads",

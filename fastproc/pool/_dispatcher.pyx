@@ -30,10 +30,11 @@ from fastproc.pool._messages cimport CALL as _CALL
 from fastproc.pool._messages cimport MAP as _MAP
 from fastproc.pool._messages cimport STARMAP as _STARMAP
 from fastproc.pool._messages cimport (
-    BELL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, NONE, PAGE, PARCEL, PICKLE, REAL, RING_BYTES,
-    ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TASKS, TRUE, UNREADABLE, ResultHeader,
-    TaskHeader, slot_bytes,
+    BELL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, NONE, PAGE, PARCEL, PICKLE, REAL,
+    REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TASKS, TRUE, UNREADABLE,
+    ResultHeader, TaskHeader, slot_bytes,
 )
+from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
     atomic_exchange, atomic_load, atomic_load_word, atomic_store_word, pause,
 )
@@ -57,6 +58,7 @@ cdef enum:
     # Nanoseconds of work that a message should have: large beside the cost of a message (some
     # 5 us), small beside what the last worker may be late.
     MESSAGE_NS = 500_000
+    LEAST_MESSAGE_NS = 50_000
     MOST_TASKS = 1024           # in a message
     # Messages that a worker has in hand.  A second one hides the parent's answering time.
     MOST_IN_FLIGHT = 2
@@ -187,9 +189,12 @@ cdef class Job:
             n = <int64_t>min(<double>MESSAGE_NS / self.item_ns, <double>(1 << 20))
             if self.chunk == 0:
                 n = min(n, <int64_t>MOST_TASKS)
-        if self.total >= 0:
+        if self.total >= 0 and self.item_ns > 0:
+            # Towards the end ever less, that all workers end together; but not so little that
+            # messages cost more than their tasks.
             rest = self.total - self.drawn
-            n = min(n, (rest + 2 * n_workers - 1) // (2 * n_workers))
+            n = min(n, max(
+                rest // (2 * n_workers), <int64_t>(<double>LEAST_MESSAGE_NS / self.item_ns)))
         return max(n, <int64_t>1)
 
     def draw(self, n):
@@ -300,7 +305,7 @@ cdef class Channel:
         header.kind = kind
         header.function = 0 if function is None else function.number
         header.style = style
-        header.payload = PARCEL if payload is not None and payload.is_parcel else PICKLE
+        header.payload = PICKLE if payload is None else payload.kind
         header.chunk = chunk
         memcpy(place, &header, sizeof(TaskHeader))
         memcpy(place + sizeof(TaskHeader), PyBytes_AS_STRING(data), n)
@@ -432,22 +437,21 @@ cdef class Dispatcher:
                     self._give(batch, Lost(describe(batch.job.function.function)))
                 is_first = False
                 batch.payload.recall()
-                if batch.done < batch.count:
-                    self._returned.append(self._rest(batch))
+                if batch.done == 0:
+                    self._returned.append(batch)
+                elif batch.done < batch.count:
+                    self._returned.append(self._part(batch, batch.done, batch.count))
             self._wake_waiters()
         self._wake_leader()
         return channel.retiring
 
-    cdef Batch _rest(self, Batch batch):
-        """Return the tasks of a batch that are not done, as a batch of their own."""
-        cdef Batch rest
-        if batch.done == 0:
-            return batch
-        rest = Batch.__new__(Batch)
-        rest.job, rest.by_value = batch.job, batch.by_value
-        rest.items = batch.items[batch.done :]
-        rest.first, rest.count, rest.done = batch.first + batch.done, batch.count - batch.done, 0
-        return rest
+    cdef Batch _part(self, Batch batch, int64_t start, int64_t stop):
+        """Return some tasks of a batch that has one per item, as a batch of their own."""
+        cdef Batch part = Batch.__new__(Batch)
+        part.job, part.by_value = batch.job, batch.by_value
+        part.items = batch.items[start:stop]
+        part.first, part.count = batch.first + start, stop - start
+        return part
 
     def retire(self):
         """Tell each worker to stop after what it has been sent."""
@@ -483,27 +487,73 @@ cdef class Dispatcher:
 
     def submit(self, Job job):
         """Begin with a job."""
+        if job.total == 1:
+            self._submit_one(job)
+            return
         with self._lock:
             if self.broken is not None:
                 raise self.broken
             if job.is_done():
-                if job.on_end is not None:
-                    self.ended.append(job)
+                self._end(job)
+                return
+            self.unfinished.add(job)
+            self._jobs.append(job)
+        self.hand_out()
+
+    cdef int _submit_one(self, Job job) except -1:
+        """Begin with a job of one item: the short way, with one look at the lock."""
+        cdef Batch batch = Batch.__new__(Batch)
+        cdef Channel channel = None
+        cdef object payload = None, error = None
+        batch.job, batch.items, batch.count = job, job.items, 1
+        try:
+            payload = serialize.dumps(job.items, self._names)
+        except Exception as caught:
+            error = caught
+        with self._lock:
+            if self.broken is not None:
+                if payload is not None:
+                    payload.recall()
+                raise self.broken
+            self.unfinished.add(job)
+            job.drawn = job.unfinished = 1
+            job.exhausted = True
+            if error is not None:
+                self._give(batch, Lost(error))
+                return 0
+            if not self._jobs and not self._returned:
+                channel = self._choose()
+            if channel is not None:
+                self._send(channel, batch, payload)
             else:
-                self.unfinished.add(job)
-                self._jobs.append(job)
-        if job.is_done():
-            if job.on_end is not None:
-                self.wake_manager()
-        else:
-            self.hand_out()
+                payload.recall()
+                self._returned.append(batch)
+        return 0
 
     def abandon(self, Job job):
-        """Do no more for a job: what has not begun will not."""
+        """Do no more for a job: what no worker has begun with yet will not be done."""
+        cdef Channel channel
         with self._lock:
             job.abandoned = True
             self.unfinished.discard(job)
+            for channel in self.channels:
+                if channel is not None:
+                    self._withdraw(channel, job)
             self._wake_waiters()
+        self.hand_out()
+
+    cdef int _withdraw(self, Channel channel, Job job) except -1:
+        """Take back what waits in a worker's ring for a job; needs the lock."""
+        cdef Batch batch
+        cdef bint was_busy = len(channel.flight) > 0
+        for batch in list(channel.flight):
+            if batch.job is job and channel.tasks.withdraw(batch.position):
+                channel.flight.remove(batch)
+                batch.payload.recall()
+                job.unfinished -= len(batch.items)
+        if was_busy and not channel.flight:
+            self._n_busy -= 1
+        return 0
 
     def fail_all(self, error):
         """End all jobs, and refuse new ones, with an error."""
@@ -550,7 +600,7 @@ cdef class Dispatcher:
                 channel = self._choose()
                 if channel is None:
                     return
-                batch, drew = self._next_batch()
+                batch, drew = self._next_batch(channel.left)
                 if batch is None:
                     self._steal(channel)
                     if not self._returned:
@@ -607,14 +657,10 @@ cdef class Dispatcher:
 
     cdef int _fail_to_pickle(self, Batch batch, object error) except -1:
         """Fail the tasks of a batch one by one, to blame none that can be pickled."""
-        cdef Batch single
         cdef Py_ssize_t i
         if len(batch.items) > 1 and batch.job.chunk == 0:
             for i in range(len(batch.items)):
-                single = Batch.__new__(Batch)
-                single.job, single.by_value = batch.job, batch.by_value
-                single.items, single.first, single.count = [batch.items[i]], batch.first + i, 1
-                self._returned.append(single)
+                self._returned.append(self._part(batch, i, i + 1))
             return 0
         while batch.done < batch.count:
             self._give(batch, Lost(error))
@@ -634,15 +680,22 @@ cdef class Dispatcher:
                     break
         return best
 
-    cdef tuple _next_batch(self):
-        """Return the next batch, and whether its items are yet to be drawn; needs the lock."""
+    cdef tuple _next_batch(self, int64_t most):
+        """Return the next batch, and whether its items are yet to be drawn; needs the lock.
+
+        It has at most `most` tasks if that is not negative.
+        """
         cdef Batch batch
         cdef Job job
         while self._returned:
             batch = self._returned.popleft()
-            if not batch.job.abandoned:
-                return batch, False
-            batch.job.unfinished -= len(batch.items)
+            if batch.job.abandoned:
+                batch.job.unfinished -= len(batch.items)
+                continue
+            if 0 <= most < batch.count:
+                self._returned.appendleft(self._part(batch, most, batch.count))
+                batch = self._part(batch, 0, most)
+            return batch, False
         for job in list(self._jobs):
             if job.abandoned:
                 self._jobs.remove(job)
@@ -650,6 +703,8 @@ cdef class Dispatcher:
                 batch = Batch.__new__(Batch)
                 batch.job, batch.items = job, None
                 batch.count = job.message_items(self.n_workers)
+                if job.chunk == 0 and most >= 0:
+                    batch.count = min(batch.count, most)
                 job.drawing = True
                 return batch, True
         return None, False
@@ -948,6 +1003,8 @@ cdef object _value(ResultHeader* header, char* data, Py_ssize_t n):
         return (<int64_t*>data)[0]
     if header.payload == REAL:
         return (<double*>data)[0]
+    if header.payload == INTEGERS or header.payload == REALS:
+        return unpack_numbers(header.payload, data, n)
     if header.payload == NONE:
         return None
     if header.payload == TRUE:

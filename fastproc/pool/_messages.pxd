@@ -61,6 +61,8 @@ cdef enum:
     TRUE = 4
     INTEGER = 5              # 8 bytes
     REAL = 6                 # 8 bytes
+    INTEGERS = 7             # a list of them
+    REALS = 8                # a list of them
 
 # How a task ended.
 cdef enum:
@@ -73,7 +75,7 @@ cdef struct TaskHeader:
     int32_t kind
     int32_t function
     int32_t style
-    int32_t payload          # PICKLE or PARCEL
+    int32_t payload          # PICKLE, PARCEL, INTEGERS or REALS
     int64_t chunk            # items per task; 0 says that the one item's result is the task's
 
 cdef struct ResultHeader:

@@ -17,10 +17,11 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from fastproc.pool._messages cimport (
-    BELL, CALL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, MAP, NONE, PAGE, PARCEL, PICKLE, REAL,
-    RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TRUE, UNREADABLE, ResultHeader,
-    TaskHeader, slot_bytes,
+    BELL, CALL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE, PAGE, PARCEL, REAL,
+    REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TRUE, UNREADABLE,
+    ResultHeader, TaskHeader, slot_bytes,
 )
+from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
     atomic_fence, atomic_load, atomic_set_bits, atomic_store, atomic_store_word, pause,
 )
@@ -30,6 +31,7 @@ from fastproc.shm._bell cimport (
 from fastproc.shm._ring cimport Ring
 
 import os
+import pickle
 from multiprocessing.pool import MaybeEncodingError
 
 from fastproc.pool import serialize
@@ -153,10 +155,12 @@ cdef class Worker:
         return message
 
     cdef object _load(self, char* data, Py_ssize_t n, int32_t kind):
+        if kind == INTEGERS or kind == REALS:
+            return unpack_numbers(kind, data, n)
         view = PyMemoryView_FromMemory(data, n, PyBUF_READ)
         if kind == PARCEL:
             return serialize.loads(serialize.open_parcel(bytes(view)))
-        return serialize.loads(view)
+        return pickle.loads(view)
 
     cdef int _run_tasks(self, object function, int style, int64_t chunk, list items) except -1:
         """Run the tasks of a message: one per item, or one of all items."""
@@ -217,7 +221,7 @@ cdef class Worker:
                 raise
             return self._put_failure(FAILURE, MaybeEncodingError(error, value), duration)
         data = payload.data
-        header.payload = PARCEL if payload.is_parcel else PICKLE
+        header.payload = payload.kind
         self._publish(&header, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         return 0
 

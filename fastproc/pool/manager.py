@@ -134,7 +134,7 @@ class Manager:
         if not self._is_forked:
             # Our own pickling: initializers may be lambdas too, and the handles can be recalled.
             self._sent[slot] = serialize.dumps(start, self._names)
-            start = self._sent[slot].data, self._sent[slot].is_parcel
+            start = self._sent[slot].data, self._sent[slot].kind
         process: Any = self._context.Process(  # type: ignore[attr-defined]
             target=worker.main,
             args=(start, self._is_forked, slot, theirs, self._wake, self._spin_ns),

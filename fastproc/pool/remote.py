@@ -23,7 +23,7 @@ def packed(error: BaseException) -> Description:
     text = "".join(traceback.format_exception(error))
     try:
         payload = serialize.dumps(error, serialize.HERE)
-        data = None if payload.is_parcel else payload.data
+        data = payload.data if payload.kind == serialize.PICKLE else None
         if data is not None:
             serialize.loads(data)
     except BaseException:  # whatever the user's class does, the text is good

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from fastproc.config import KIB
+from fastproc.pool._plain import is_plain, pack_numbers
 from fastproc.shm import SharedArray, shared_empty
 from fastproc.shm.array import reduce_to_handle
 from fastproc.shm.segment import Handle, recall
@@ -37,20 +38,27 @@ LEAST_BUFFER = 32 * KIB
 #: Bytes of pickle beyond which it goes into a parcel, too.
 MOST_INLINE = 64 * KIB
 
+#: Numbers in a list from which on it is worth looking whether it has nothing else.
+LEAST_NUMBERS = 4
+
 #: Buffers in a parcel begin at multiples of this, as NumPy's own memory does at least.
 ALIGNMENT = 64
 
 PROTOCOL = 5
 
 
+#: What a payload is, by the numbers of `_messages.pxd`.
+PICKLE, PARCEL = 0, 1
+
+
 class Payload:
-    """Pickled bytes, or the pickled handle of a parcel, as a ring carries them."""
+    """Pickled bytes, the pickled handle of a parcel, or numbers, as a ring carries them."""
 
-    __slots__ = ("data", "handles", "is_parcel")
+    __slots__ = ("data", "handles", "kind")
 
-    def __init__(self, data: bytes, is_parcel: bool, handles: list[Handle]) -> None:
+    def __init__(self, data: bytes, kind: int, handles: list[Handle]) -> None:
         self.data = data
-        self.is_parcel = is_parcel
+        self.kind = kind
         self.handles = handles  # of the shared memory that travels with the bytes
 
     def recall(self) -> None:
@@ -149,6 +157,12 @@ def reduce_shared(obj: Any, handles: list[Handle]) -> Any:
 
 def dumps(obj: Any, names: Names) -> Payload:
     """Pickle `obj` for a process that knows `names`; whatever pickling raises is raised here."""
+    if type(obj) is list and LEAST_NUMBERS <= len(obj) <= MOST_INLINE // 8:
+        numbers = pack_numbers(obj)
+        if numbers is not None:
+            return Payload(numbers[1], numbers[0], [])
+    if is_plain(obj):
+        return Payload(pickle.dumps(obj, PROTOCOL), PICKLE, [])
     buffers: list[memoryview] = []
     handles: list[Handle] = []
 
@@ -177,7 +191,7 @@ def dumps(obj: Any, names: Names) -> Payload:
         raise
     data = file.getbuffer()
     if not buffers and data.nbytes <= MOST_INLINE:
-        return Payload(file.getvalue(), False, handles)
+        return Payload(file.getvalue(), PICKLE, handles)
     return _parcel([data, *buffers], handles)
 
 
@@ -213,7 +227,7 @@ def _parcel(parts: list[memoryview], handles: list[Handle]) -> Payload:
         plain[start:stop] = np.frombuffer(part, np.uint8)
     file = io.BytesIO()
     _Pickler(file, HERE, handles, None).dump((memory, ends))
-    return Payload(file.getvalue(), True, handles)
+    return Payload(file.getvalue(), PARCEL, handles)
 
 
 def open_parcel(data: bytes) -> tuple[Any, list[tuple[int, int]]]:

@@ -36,8 +36,10 @@ def main(
     signal.signal(signal.SIGINT, _leave_it_to_the_parent)
     config.enter_pool_worker()
     if not is_forked:
-        data, is_parcel = start
-        start = serialize.loads(serialize.open_parcel(data) if is_parcel else data)
+        data, kind = start
+        if kind == serialize.PARCEL:
+            data = serialize.open_parcel(data)
+        start = serialize.loads(data)
     memory, initializer, initargs = start
     worker = Worker(memory, slot, wake.fileno(), spin_ns)
     if initializer is not None:

@@ -494,3 +494,33 @@ def test_workers_that_cannot_start(method):
         pytest.raises(WorkerDied, match="exited with status 4 as it started, like those before"),
     ):
         pool.map(cube, range(10))
+
+
+def test_an_interrupted_map_leaves_nothing_waiting():
+    text = """
+        import signal, time
+        import fastproc as fp
+
+        def slow(x):
+            time.sleep(0.05)
+            return x
+
+        if __name__ == "__main__":
+            with fp.Pool(2) as pool:
+                pool.map(abs, range(4))
+                signal.signal(signal.SIGALRM, lambda *_: 1 / 0)
+                signal.setitimer(signal.ITIMER_REAL, 0.15)
+                begun = time.monotonic()
+                try:
+                    pool.map(slow, range(1000))
+                except ZeroDivisionError:
+                    pass
+                assert time.monotonic() - begun < 1
+                begun = time.monotonic()
+                assert pool.map(abs, [-1, -2]) == [1, 2]
+                assert time.monotonic() - begun < 1
+            print("good")
+    """
+    process = script(text)
+    output, errors = process.communicate(timeout=60)
+    assert output == "good\n", errors

@@ -1,0 +1,6 @@
+"""Layer: pool.  Types of `_plain.pyx`."""
+
+from typing import Any
+
+def is_plain(value: object) -> bool: ...
+def pack_numbers(values: list[Any]) -> tuple[int, bytes] | None: ...
