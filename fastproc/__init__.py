@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastproc.errors import ConfigError, FastprocError, SegmentGoneError
+from fastproc.errors import (
+    ConfigError,
+    FastprocError,
+    PoolTerminated,
+    RemoteError,
+    SegmentGoneError,
+    TaskTimeout,
+    WorkerDied,
+)
 
 try:
     from fastproc.kernels import _cpu as _cpu
@@ -48,6 +56,7 @@ from fastproc.parallel import (
 
 if TYPE_CHECKING:
     from fastproc.pool import Pool as Pool
+    from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.shm import SharedArray as SharedArray
     from fastproc.shm import share as share
     from fastproc.shm import shared_empty as shared_empty
@@ -59,8 +68,13 @@ __all__ = [
     "ConfigError",
     "FastprocError",
     "Pool",
+    "PoolTerminated",
+    "ProcessPoolExecutor",
+    "RemoteError",
     "SegmentGoneError",
     "SharedArray",
+    "TaskTimeout",
+    "WorkerDied",
     "__version__",
     "add",
     "argmax",
@@ -92,6 +106,7 @@ __all__ = [
 
 _LAZY = {
     "Pool": "fastproc.pool",
+    "ProcessPoolExecutor": "fastproc.pool",
     "SharedArray": "fastproc.shm",
     "share": "fastproc.shm",
     "shared_empty": "fastproc.shm",

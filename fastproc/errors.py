@@ -43,6 +43,25 @@ class WorkerDied(FastprocError, RuntimeError):
         return str(self.args[0])
 
 
+class TaskTimeout(FastprocError, TimeoutError):
+    """A task ran for longer than its `timeout`; its worker was killed and replaced.
+
+    The task did not end, and may or may not have had effects.
+
+    Attributes
+    ----------
+    timeout : float
+        How long it could have run, in seconds.
+    """
+
+    def __init__(self, message: str, timeout: float) -> None:
+        super().__init__(message, timeout)
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class PoolTerminated(FastprocError, RuntimeError):
     """The pool was terminated before this task had ended; its result will never come."""
 

@@ -30,13 +30,14 @@ from fastproc.pool._messages cimport CALL as _CALL
 from fastproc.pool._messages cimport MAP as _MAP
 from fastproc.pool._messages cimport STARMAP as _STARMAP
 from fastproc.pool._messages cimport (
-    BELL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, NONE, PAGE, PARCEL, PICKLE, REAL,
-    REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TASKS, TRUE, UNREADABLE,
-    ResultHeader, TaskHeader, slot_bytes,
+    BELL, CONDEMNED, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, NONE, OVERWEIGHT, PAGE,
+    PARCEL, PICKLE, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS,
+    TASKS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
 )
 from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
-    atomic_exchange, atomic_load, atomic_load_word, atomic_store_word, pause,
+    atomic_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_store, atomic_store_word,
+    pause,
 )
 from fastproc.shm._bell cimport AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell
 from fastproc.shm._ring cimport Ring
@@ -44,11 +45,13 @@ from fastproc.shm._ring cimport Ring
 import collections
 import os
 import threading
+from concurrent.futures import CancelledError
 
 import numpy as np
 
+from fastproc.errors import TaskTimeout
 from fastproc.pool import serialize
-from fastproc.pool.remote import unpacked
+from fastproc.pool.remote import died_early, unpacked
 from fastproc.shm import shared_zeros
 
 # How a function is called with an item; the numbers of `_messages.pxd`.
@@ -120,6 +123,14 @@ cdef class Job:
         An iterator is drawn from as workers have time.
     chunk : int
         Items per task; 0 for one whose result comes by itself, -1 for as many as make a good task.
+    is_ordered : bool
+        Whether results of drawn items are taken in their order.
+    timeout : float
+        Seconds that a task may run; 0 for any time.
+    retries : int
+        How often a task is done again whose worker died or that ran out of time.
+    is_eager : bool
+        Whether an iterator is drawn from however few results have been taken.
     """
 
     cdef readonly Function function
@@ -133,7 +144,11 @@ cdef class Job:
     cdef readonly bint has_raw              # some values are not read yet
     cdef public bint failed
     cdef public object on_end               # called by the manager with the job, if not None
+    cdef readonly double timeout            # seconds that a task may run; 0 for any time
+    cdef readonly int64_t retries           # times that a task is done again after a death
+    cdef dict tries                         # by item, of those that were done again
     cdef public int64_t consumed            # items whose results have been taken, where drawn
+    cdef readonly bint is_eager             # items are drawn however few results are taken
     cdef readonly bint is_ordered           # results of drawn items are taken in order
     cdef object iterator
     cdef object iterator_error              # what it raised after the items drawn last
@@ -142,8 +157,13 @@ cdef class Job:
     cdef double item_ns                     # a moving mean
     cdef int64_t total
 
-    def __init__(self, Function function, int style, items, int64_t chunk, bint is_ordered=True):
+    def __init__(
+        self, Function function, int style, items, int64_t chunk, bint is_ordered=True,
+        double timeout=0, int64_t retries=0, bint is_eager=False
+    ):
+        self.is_eager = is_eager
         self.function, self.style, self.chunk = function, style, chunk
+        self.timeout, self.retries = timeout, retries
         self.is_ordered = is_ordered
         self.items = self.iterator = None
         self.total = -1
@@ -161,7 +181,7 @@ cdef class Job:
         return self.is_done()
 
     cdef bint is_done(self):
-        return self.abandoned or (self.exhausted and self.unfinished == 0)
+        return self.abandoned or (self.exhausted and self.unfinished <= 0)
 
     def has_news(self):
         """Tell whether one who waits for this job can go on."""
@@ -176,6 +196,8 @@ cdef class Job:
         if self.exhausted or self.drawing or self.abandoned:
             return False
         if self.iterator is None:
+            return True
+        if self.is_eager:
             return True
         window = 2 * n_workers * max(<int64_t>1, self.message_items(n_workers))
         return self.drawn - self.consumed < window
@@ -241,6 +263,22 @@ cdef class Job:
         else:
             self.item_ns += (item_ns - self.item_ns) / 4
 
+    @property
+    def n_done(self):
+        """How many items are done."""
+        return self.drawn - self.unfinished
+
+    cdef bint try_again(self, int64_t item):
+        """Tell whether a task, whose worker died, is to be done once more; counts."""
+        cdef int64_t tries
+        if self.retries == 0 or self.abandoned:
+            return False
+        if self.tries is None:
+            self.tries = {}
+        tries = self.tries.get(item, 0) + 1
+        self.tries[item] = tries
+        return tries <= self.retries
+
     cdef int accept(self, int64_t first, int64_t count, object value) except -1:
         """Take the value of `count` items from `first` on: of one item, or a list of all."""
         self.unfinished -= count
@@ -289,6 +327,14 @@ cdef class Channel:
     cdef int32_t* room
     cdef int64_t* started
     cdef int64_t* since
+    cdef int64_t* condemned
+    cdef int64_t* ready
+    cdef int64_t* overweight
+    cdef object sentence                    # why the worker is to be killed, or None
+    cdef readonly int64_t born              # when it was started, in nanoseconds
+    cdef readonly int64_t busy              # nanoseconds in tasks
+    cdef readonly int64_t sent_bytes        # in its rings; parcels count by their handles
+    cdef readonly int64_t received_bytes
     cdef object flight                      # Batches sent and not finished, in order
     cdef dict functions                     # sent, by number
     cdef int64_t left                       # tasks it may yet be sent; negative for any number
@@ -310,6 +356,7 @@ cdef class Channel:
         memcpy(place, &header, sizeof(TaskHeader))
         memcpy(place + sizeof(TaskHeader), PyBytes_AS_STRING(data), n)
         position[0] = self.tasks.publish(sizeof(TaskHeader) + n)
+        self.sent_bytes += n
         ring_bell(self.bell)
         return True
 
@@ -344,6 +391,7 @@ cdef class Dispatcher:
     cdef readonly set unfinished            # jobs
     cdef readonly object ended              # jobs that the manager is to call back
     cdef public bint closing                # the manager wants to know when all is done
+    cdef list _born                         # by slot, when its worker was started
     cdef dict _functions
     cdef int64_t _n_functions
     cdef int32_t* _bell
@@ -353,6 +401,8 @@ cdef class Dispatcher:
     cdef Py_ssize_t _n_cpus
     cdef Py_ssize_t _n_busy
     cdef readonly Py_ssize_t n_workers
+    cdef readonly list restarts             # by slot
+    cdef readonly object to_kill            # slots of condemned workers, for the manager
     cdef object _wake
 
     def __init__(self, Py_ssize_t n_slots, wake, names, int64_t spin_ns, Py_ssize_t n_cpus):
@@ -377,16 +427,20 @@ cdef class Dispatcher:
         self._spin_ns, self._n_cpus = spin_ns, n_cpus
         self._wake = wake
         self.broken = None
+        self.restarts = [-1] * n_slots
+        self._born = [0] * n_slots
+        self.to_kill = collections.deque()
         atomic_store_word(self._bell, PIPE)
 
     # Workers ------------------------------------------------------------------------------------
 
     def prepare(self, Py_ssize_t slot):
-        """Make a slot ready for a new worker; nobody may be using it."""
+        """Make a slot ready for a worker that is about to be started; nobody may be using it."""
         cdef Py_ssize_t start = PAGE + slot * slot_bytes()
         self.memory.view(np.ndarray)[start : start + PAGE + 2 * 64] = 0
         Ring(self.memory, start + PAGE, RING_BYTES).clear()
         Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES).clear()
+        self._born[slot] = now_ns()
 
     def attach(self, Py_ssize_t slot, process, int64_t most_tasks):
         """Count a started worker in; it is sent at most `most_tasks` tasks, if not negative."""
@@ -401,49 +455,174 @@ cdef class Dispatcher:
         channel.room = <int32_t*>(<char*>view.buf + start + ROOM)
         channel.started = <int64_t*>(<char*>view.buf + start + STARTED)
         channel.since = <int64_t*>(<char*>view.buf + start + SINCE)
+        channel.condemned = <int64_t*>(<char*>view.buf + start + CONDEMNED)
+        channel.ready = <int64_t*>(<char*>view.buf + start + READY)
+        channel.overweight = <int64_t*>(<char*>view.buf + start + OVERWEIGHT)
+        channel.born = self._born[slot]
         PyBuffer_Release(&view)
         channel.flight = collections.deque()
         channel.functions = {}
         with self._lock:
             self.channels[slot] = channel
             self.n_workers += 1
+            if self.restarts[slot] < 0:
+                self.restarts[slot] = 0
         self.hand_out()
 
     def has_begun(self, Py_ssize_t slot):
         """Tell whether a slot's worker has got as far as to wait for tasks, or to fail."""
         cdef Channel channel = self.channels[slot]
-        return atomic_load(channel.since) != 0
+        return atomic_load(channel.ready) != 0
 
     def bury(self, Py_ssize_t slot, describe):
         """Take away a dead worker's channel; return whether it had been told to stop.
 
-        Its results are read, the task that was running fails with ``describe(function)``, and
-        tasks that it had not begun with go to others.
+        Its results are read, the task that was running fails with ``describe(function)`` or is done
+        again, and tasks that it had not begun with go to others.
         """
         cdef Channel channel
         cdef Batch batch
-        cdef bint was_running, is_first = True
+        cdef int64_t running, condemned
+        cdef bint is_first = True
         with self._lock:
             channel = self.channels[slot]
             self._drain(channel)
             self.channels[slot] = None
             self.n_workers -= 1
-            was_running = atomic_load(channel.started) > channel.received
+            running = atomic_load(channel.started)
+            condemned = atomic_load(channel.condemned)
+            if condemned and running > condemned:
+                running = channel.received      # it waited for its sentence, and began nothing
             if channel.flight:
                 self._n_busy -= 1
             while channel.flight:
                 batch = channel.flight.popleft()
-                if is_first and was_running:
-                    self._give(batch, Lost(describe(batch.job.function.function)))
-                is_first = False
                 batch.payload.recall()
+                if is_first and running > channel.received:
+                    error = channel.sentence
+                    if error is None:
+                        error = describe(batch.job.function.function)
+                    self._lose(batch, error)
+                is_first = False
                 if batch.done == 0:
                     self._returned.append(batch)
                 elif batch.done < batch.count:
                     self._returned.append(self._part(batch, batch.done, batch.count))
+            self.restarts[slot] += 1
             self._wake_waiters()
         self._wake_leader()
         return channel.retiring
+
+    cdef int _lose(self, Batch batch, object error) except -1:
+        """Settle the task of a batch that ran when its worker died."""
+        cdef Job job = batch.job
+        if not isinstance(error, CancelledError) and job.try_again(batch.first + batch.done):
+            if batch.count > 1:
+                self._returned.append(self._part(batch, batch.done, batch.done + 1))
+                batch.done += 1
+        else:
+            self._give(batch, Lost(error))
+        return 0
+
+    def overdue(self):
+        """Condemn workers whose tasks have run for too long; return seconds to the next look.
+
+        None if there is nothing to look for.
+        """
+        cdef Channel channel
+        cdef Job job
+        cdef int64_t number
+        cdef double left, next_look = -1
+        with self._lock:
+            for channel in self.channels:
+                if channel is None or channel.sentence is not None:
+                    continue
+                self._drain(channel)
+                if not channel.flight:
+                    continue
+                job = (<Batch>channel.flight[0]).job
+                if job.timeout <= 0:
+                    continue
+                left = job.timeout
+                number = atomic_load(channel.started)
+                if number > channel.received:
+                    # Read after the number: if the worker is ahead, this is too late a time.
+                    left -= (now_ns() - atomic_load(channel.since)) / 1e9
+                    if left <= 0:
+                        self._condemn(channel, number, TaskTimeout(
+                            f"the task ran for more than {job.timeout:g} s", job.timeout))
+                        left = job.timeout
+                if next_look < 0 or left < next_look:
+                    next_look = left
+            self._wake_waiters()
+        return None if next_look < 0 else max(next_look, 0.0005)
+
+    cdef bint _condemn(self, Channel channel, int64_t number, object error) except -1:
+        """Have a worker killed for the task of a number, unless it runs another; needs the lock.
+
+        If the task has just ended and no other has begun the worker is killed for nothing, which
+        costs nobody a result.
+        """
+        atomic_store(channel.condemned, number)
+        atomic_fence()                                                  # [condemn]
+        if atomic_load(channel.started) != number:
+            atomic_store(channel.condemned, 0)
+            ring_bell(channel.bell)
+            return False
+        channel.sentence = error
+        self.to_kill.append(channel.slot)
+        self.wake_manager()
+        return True
+
+    def cancel(self, Job job, bint even_running=True):
+        """End a job's tasks; return whether that was possible.
+
+        Not if it has ended already, nor, without `even_running`, if one of its tasks has begun.
+        """
+        cdef Channel channel
+        cdef Batch batch
+        cdef int64_t number
+        with self._lock:
+            for channel in self.channels:
+                if channel is not None:
+                    self._drain(channel)
+            self._wake_waiters()
+            if job.is_done() or (not even_running and self._is_running(job)):
+                return False
+            error = CancelledError("the task was cancelled")
+            for channel in self.channels:
+                if channel is None:
+                    continue
+                self._withdraw(channel, job)
+                number = atomic_load(channel.started)
+                if channel.sentence is None and channel.flight and number > channel.received and (
+                        (<Batch>channel.flight[0]).job is job):
+                    self._condemn(channel, number, error)
+            if job in self._jobs:
+                self._jobs.remove(job)
+            for batch in list(self._returned):
+                if batch.job is job:
+                    self._returned.remove(batch)
+            self._fail(job, error)
+            job.abandoned = True
+            self._wake_waiters()
+        self.hand_out()
+        return True
+
+    def is_running(self, Job job):
+        """Tell whether a task of a job has begun and not ended."""
+        with self._lock:
+            return self._is_running(job)
+
+    cdef bint _is_running(self, Job job):
+        """Tell whether a worker has taken a job's message; needs the lock."""
+        cdef Channel channel
+        for channel in self.channels:
+            if channel is not None and channel.flight and (
+                    (<Batch>channel.flight[0]).job is job):
+                if channel.tasks.is_empty() or atomic_load(channel.started) > channel.received:
+                    return True
+        return False
 
     cdef Batch _part(self, Batch batch, int64_t start, int64_t stop):
         """Return some tasks of a batch that has one per item, as a batch of their own."""
@@ -493,10 +672,10 @@ cdef class Dispatcher:
         with self._lock:
             if self.broken is not None:
                 raise self.broken
-            if job.is_done():
-                self._end(job)
-                return
             self.unfinished.add(job)
+            if job.is_done():
+                self._end(job)              # of no items
+                return
             self._jobs.append(job)
         self.hand_out()
 
@@ -582,6 +761,8 @@ cdef class Dispatcher:
         return 0
 
     cdef int _end(self, Job job) except -1:
+        if job not in self.unfinished:
+            return 0                        # ended before, by a cancellation
         self.unfinished.discard(job)
         if job.on_end is not None:
             self.ended.append(job)
@@ -751,6 +932,8 @@ cdef class Dispatcher:
             self._n_busy += 1
         batch.payload = payload
         channel.flight.append(batch)
+        if job.timeout > 0:
+            self.wake_manager()             # to look at the clock
         if channel.left > 0:
             channel.left = max(channel.left - batch.count, 0)
             if channel.left == 0:
@@ -797,14 +980,22 @@ cdef class Dispatcher:
                     self._misread(batch, value)
                 else:
                     channel.received += 1
+                    channel.busy += header.duration
+                    channel.received_bytes += n
                     batch.job.learn(
                         <double>header.duration / (len(batch.items) / batch.count))
-                    self._give(batch, value)
+                    if isinstance(value, Lost):
+                        # The task was done, and its parcel went with the worker.
+                        self._lose(batch, died_early(channel.process, (<Lost>value).error))
+                    else:
+                        self._give(batch, value)
                     if batch.done == batch.count:
                         channel.flight.popleft()
             message = channel.results.front(&n)
         if atomic_load_word(channel.room) != AWAKE:
             ring_bell(channel.room)
+        if atomic_load(channel.overweight):
+            self._retire(channel)
         if was_busy and not channel.flight:
             self._n_busy -= 1
         return 0
@@ -993,7 +1184,27 @@ cdef class Dispatcher:
     # For supervision ----------------------------------------------------------------------------
 
     def is_idle(self):
+        """Tell whether all jobs are done."""
         return not self.unfinished
+
+    def stats(self):
+        """Return by slot what is known of its worker, None where there is none."""
+        cdef Channel channel
+        now = now_ns()
+        rows = []
+        with self._lock:
+            for slot, channel in enumerate(self.channels):
+                if channel is None:
+                    rows.append(None)
+                    continue
+                ready = atomic_load(channel.ready)
+                start_up = (ready - channel.born) / 1e9 if ready else None
+                busy = channel.busy / 1e9
+                idle = (now - ready) / 1e9 - busy if ready else 0.0
+                rows.append((
+                    channel.process.pid, channel.received, busy, max(idle, 0.0), start_up,
+                    channel.sent_bytes, channel.received_bytes, self.restarts[slot]))
+        return rows
 
 
 cdef object _value(ResultHeader* header, char* data, Py_ssize_t n):

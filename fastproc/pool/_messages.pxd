@@ -7,9 +7,11 @@ offset  name        meaning
 ======= =========== ================================================================
 0       bell        int32, at which the worker sleeps
 64      started     int64, tasks ever begun; stored by the worker before it begins one
-128     since       int64, when it began, in nanoseconds of the monotonic clock; 0 until the
-                    worker is ready for its first
+128     since       int64, when it began, in nanoseconds of the monotonic clock
 192     room        int32, the bell at which a worker sleeps whose results find no room
+256     condemned   int64, the number of the task in which the worker is to be killed, or 0
+320     ready       int64, when the worker was ready for its first task, or 0
+328     overweight  int64, 1 if it has more memory than it may
 4096    tasks       the ring from the parent to the worker
 ...     results     the ring from the worker to the parent
 ======= =========== ================================================================
@@ -26,6 +28,11 @@ flags down and then looks into the rings.  With a fence between the two steps on
 worker that finds its flag up has published before the parent looks.  So the parent need only look
 into the rings of workers that have something, however many there are.
 
+[condemn] To kill a worker for what it is doing, and not for what it does next, the parent stores
+`condemned` and then looks whether the task is still running; the worker stores `started` and then
+looks whether it is condemned, and if so does not begin.  With a fence between the two steps on
+either side, at least one sees the other.
+
 A task message is a TaskHeader and a payload, a result message a ResultHeader and a payload.
 """
 
@@ -36,6 +43,9 @@ cdef enum:
     STARTED = 64
     SINCE = 128
     ROOM = 192
+    CONDEMNED = 256
+    READY = 320
+    OVERWEIGHT = 328
     FLAGS = 64
     PAGE = 4096
     RING_BYTES = 1 << 18     # of records in each ring

@@ -1,11 +1,15 @@
 """Layer: pool.  Types of `_worker.pyx`."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from typing_extensions import disjoint_base
 
+PAGE_BYTES: Final[int]
+
+def resident_bytes() -> int: ...
+
 @disjoint_base
 class Worker:
-    def __new__(cls, memory: Any, slot: int, wake: int, spin_ns: int) -> Self: ...
+    def __new__(cls, memory: Any, slot: int, wake: int, spin_ns: int, most_memory: int) -> Self: ...
     def run(self) -> None: ...
     def fail_to_start(self, error: BaseException) -> None: ...

@@ -17,9 +17,9 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from fastproc.pool._messages cimport (
-    BELL, CALL, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE, PAGE, PARCEL, REAL,
-    REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, TRUE, UNREADABLE,
-    ResultHeader, TaskHeader, slot_bytes,
+    BELL, CALL, CONDEMNED, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE,
+    OVERWEIGHT, PAGE, PARCEL, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP,
+    SUCCESS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
 )
 from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
@@ -30,6 +30,7 @@ from fastproc.shm._bell cimport (
 )
 from fastproc.shm._ring cimport Ring
 
+import mmap
 import os
 import pickle
 from multiprocessing.pool import MaybeEncodingError
@@ -37,9 +38,13 @@ from multiprocessing.pool import MaybeEncodingError
 from fastproc.pool import serialize
 from fastproc.pool.remote import packed
 
+PAGE_BYTES = mmap.PAGESIZE
+
 cdef enum:
     # Nanoseconds after which the parent is told of results although the message is not done.
     RING_EVERY = 200_000
+    # Nanoseconds between two looks at this process's memory.
+    WEIGH_EVERY = 5_000_000
 
 cdef class Worker:
     """A worker's end of its slot.
@@ -54,6 +59,8 @@ cdef class Worker:
         A file descriptor into which a byte is written to wake the parent's manager.
     spin_ns : int
         How long to look for the next message before going to sleep, in nanoseconds.
+    most_memory : int
+        Bytes of resident memory beyond which this worker asks to be replaced; 0 for any number.
     """
 
     cdef object _memory
@@ -71,8 +78,13 @@ cdef class Worker:
     cdef int64_t _spin_ns
     cdef object _wake
     cdef dict _functions
+    cdef int64_t* _condemned
+    cdef int64_t* _ready
+    cdef int64_t* _overweight
+    cdef int64_t _most_memory
+    cdef int64_t _weighed                   # when
 
-    def __cinit__(self, memory, Py_ssize_t slot, wake, int64_t spin_ns):
+    def __cinit__(self, memory, Py_ssize_t slot, wake, int64_t spin_ns, int64_t most_memory):
         cdef Py_buffer view
         cdef Py_ssize_t start = PAGE + slot * slot_bytes()
         cdef char* base
@@ -86,6 +98,11 @@ cdef class Worker:
         self._room = <int32_t*>(base + start + ROOM)
         self._started = <int64_t*>(base + start + STARTED)
         self._since = <int64_t*>(base + start + SINCE)
+        self._condemned = <int64_t*>(base + start + CONDEMNED)
+        self._ready = <int64_t*>(base + start + READY)
+        self._overweight = <int64_t*>(base + start + OVERWEIGHT)
+        self._most_memory = most_memory
+        self._weighed = 0
         self._parents_bell = <int32_t*>(base + BELL)
         self._flags = <int64_t*>(base + FLAGS) + slot // 64
         self._flag = <int64_t>1 << (slot % 64)
@@ -98,7 +115,7 @@ cdef class Worker:
         cdef Py_ssize_t n
         cdef char* message
         cdef TaskHeader header
-        atomic_store(self._since, now_ns())
+        atomic_store(self._ready, now_ns())
         while True:
             message = self._wait_for_message(&n)
             memcpy(&header, message, sizeof(TaskHeader))
@@ -173,6 +190,9 @@ cdef class Worker:
             self._begun += 1
             atomic_store(self._since, before)
             atomic_store(self._started, self._begun)
+            atomic_fence()                                              # [condemn]
+            if atomic_load(self._condemned):
+                self._await_sentence()
             try:
                 if chunk:
                     value = [_call(function, style, item) for item in items]
@@ -184,10 +204,24 @@ cdef class Worker:
             else:
                 after = now_ns()
                 self._put(SUCCESS, value, after - before)
+            if self._most_memory and after - self._weighed > WEIGH_EVERY:
+                self._weighed = after
+                if resident_bytes() > self._most_memory:
+                    atomic_store(self._overweight, 1)
             if after - self._rung > RING_EVERY:
                 self._tell_parent()
                 self._rung = after
         self._tell_parent()
+        return 0
+
+    cdef int _await_sentence(self) except -1:
+        """Wait until the parent kills this process or says that it is too late for that."""
+        while atomic_load(self._condemned):
+            with nogil:
+                lie_down(self._bell, FUTEX)
+                if atomic_load(self._condemned):
+                    futex_wait(self._bell, FUTEX, -1)
+                atomic_store_word(self._bell, AWAKE)
         return 0
 
     cdef int _put(self, int32_t status, object value, int64_t duration) except -1:
@@ -269,9 +303,18 @@ cdef class Worker:
 
     def fail_to_start(self, error):
         """Tell the parent that the initializer raised `error`."""
-        atomic_store(self._since, now_ns())
+        atomic_store(self._ready, now_ns())
         self._put_failure(STARTING, error, 0)
         self._tell_parent()
+
+
+def resident_bytes():
+    """Return how much memory this process has, in bytes; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb", 0) as file:
+            return int(file.read(100).split()[1]) * PAGE_BYTES
+    except OSError:
+        return 0
 
 
 cdef inline object _call(object function, int style, object item):

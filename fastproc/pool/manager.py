@@ -89,11 +89,13 @@ class Manager:
         initializer: Callable[..., object] | None,
         initargs: tuple[Any, ...],
         maxtasksperchild: int | None,
+        max_memory: int | None,
         context: BaseContext,
     ) -> None:
         self.pid = os.getpid()
         self._start_with = initializer, initargs
         self._most_tasks = -1 if maxtasksperchild is None else maxtasksperchild
+        self._most_memory = max_memory or 0
         self._context = context
         self._pipe, self._wake = context.Pipe(duplex=False)
         for end in (self._pipe, self._wake):
@@ -137,7 +139,15 @@ class Manager:
             start = self._sent[slot].data, self._sent[slot].kind
         process: Any = self._context.Process(  # type: ignore[attr-defined]
             target=worker.main,
-            args=(start, self._is_forked, slot, theirs, self._wake, self._spin_ns),
+            args=(
+                start,
+                self._is_forked,
+                slot,
+                theirs,
+                self._wake,
+                self._spin_ns,
+                self._most_memory,
+            ),
         )
         process.name = process.name.replace("Process", "PoolWorker")
         with _main_that_can_be_imported():
@@ -149,8 +159,10 @@ class Manager:
 
     def _run(self) -> None:
         while self.processes:
+            next_look = self.dispatcher.overdue()
+            self._kill_condemned()
             sentinels = {process.sentinel: slot for slot, process in self.processes.items()}
-            for ready in connection.wait([self._pipe, *sentinels]):
+            for ready in connection.wait([self._pipe, *sentinels], next_look):
                 if ready is self._pipe:
                     self._read_pipe()
                 else:
@@ -164,6 +176,12 @@ class Manager:
     def _read_pipe(self) -> None:
         with suppress(BlockingIOError):  # another look has read it
             os.read(self._pipe.fileno(), 65536)
+
+    def _kill_condemned(self) -> None:
+        while self.dispatcher.to_kill:
+            slot = self.dispatcher.to_kill.popleft()
+            if slot in self.processes:
+                self.processes[slot].kill()
 
     def _replace(self, slot: int) -> None:
         """Settle a worker's death, and start another in its place unless the pool ends."""
@@ -202,8 +220,18 @@ class Manager:
                 # As of any thread: the error is shown, and the pool goes on.
                 sys.excepthook(type(error), error, error.__traceback__)
 
+    def check_process(self) -> None:
+        """Raise RuntimeError in a fork of the process that has the pool."""
+        if os.getpid() != self.pid:
+            raise RuntimeError(
+                f"this pool belongs to process {self.pid}, of which this one is a fork; "
+                "make a pool here"
+            )
+
     def close(self) -> None:
         """Have the workers stop when all jobs are done."""
+        if os.getpid() != self.pid:
+            return
         self.dispatcher.closing = True
         self.dispatcher.wake_manager()
 

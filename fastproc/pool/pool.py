@@ -9,26 +9,48 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from multiprocessing import util
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastproc import config
 from fastproc.pool._dispatcher import CALL, MAP, STARMAP, Job
 from fastproc.pool.manager import Manager
-from fastproc.pool.result import AsyncResult, IMapIterator
+from fastproc.pool.result import AsyncResult, IMapIterator, load_tqdm
 from fastproc.shm import SharedArray
 
 #: Blocks per process that `map_blocks` aims at: enough that no process waits long for the last.
 BLOCKS_PER_PROCESS = 4
 
-#: Items per task chosen by the pool from how long they take.
-ADAPTIVE = -1
+#: A job's `chunk` beside a number of items: each item's result comes by itself, or the pool
+#: chooses how many items make a task from how long they take.
+SINGLE, ADAPTIVE = 0, -1
 
 Callback = Callable[[Any], object] | None
+
+
+class WorkerStats(NamedTuple):
+    """What one worker of a pool has done since it was started; see `Pool.stats`."""
+
+    #: Its process number.
+    pid: int
+    #: Tasks that it has ended; several items may have made one.
+    tasks: int
+    #: Seconds in tasks.
+    busy: float
+    #: Seconds between them.
+    idle: float
+    #: Seconds from its start until it was ready, or None if it is not yet.
+    start_up: float | None
+    #: Bytes of messages to it.  What lies in shared memory beside them is not counted.
+    bytes_in: int
+    #: Bytes of messages from it.
+    bytes_out: int
+    #: How many workers were in its place before.
+    restarts: int
 
 
 class Pool:
@@ -47,11 +69,15 @@ class Pool:
         The number of tasks after which a worker is replaced by a new one; by default never.
     context : str or multiprocessing context, optional
         The start method, "fork", "forkserver" or "spawn"; by default multiprocessing's.
+    max_memory : int, optional
+        Bytes of resident memory beyond which a worker is replaced, after the tasks that it has in
+        hand; by default never.  Looked at between tasks, on systems with ``/proc``.
 
     Raises
     ------
     ValueError
-        If `processes` or `maxtasksperchild` is less than 1 or there is no such start method.
+        If `processes`, `maxtasksperchild` or `max_memory` is less than 1 or there is no such start
+        method.
 
     Notes
     -----
@@ -61,6 +87,10 @@ class Pool:
     - Lambdas, closures and what a notebook defines can be sent, under every start method.
     - Large arrays in arguments and results are copied once; shared arrays are not copied.
     - Without a `chunksize`, `map` chooses how many items make a task while it runs.
+    - Every method takes `timeout`, the seconds that a task may run before its worker is killed and
+      it raises TaskTimeout, and `retries`, how often a task is done again whose worker died or
+      that ran out of time.  With either, an item is a task of its own unless `chunksize` says more.
+    - The methods that map take `progress`: True shows a bar (tqdm), in a terminal or a notebook.
     - Workers may have children of their own, pools for instance.
 
     Examples
@@ -80,6 +110,8 @@ class Pool:
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
         context: str | BaseContext | None = None,
+        *,
+        max_memory: int | None = None,
     ) -> None:
         if not isinstance(context, BaseContext):
             context = multiprocessing.get_context(context)
@@ -95,9 +127,13 @@ class Pool:
             raise ValueError(
                 f"maxtasksperchild must be a positive int or None, not {maxtasksperchild!r}"
             )
+        if max_memory is not None and max_memory < 1:
+            raise ValueError(f"max_memory must be at least 1 byte, not {max_memory}")
         #: How many processes the pool has.
         self.processes = processes
-        self._manager = Manager(processes, initializer, tuple(initargs), maxtasksperchild, context)
+        self._manager = Manager(
+            processes, initializer, tuple(initargs), maxtasksperchild, max_memory, context
+        )
         self._is_open = True
         # Before multiprocessing waits for its processes at exit, which would not end by themselves.
         self._terminate = util.Finalize(self, self._manager.terminate, exitpriority=15)
@@ -132,9 +168,12 @@ class Pool:
         func: Callable[..., Any],
         args: Iterable[Any] = (),
         kwds: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
     ) -> Any:
         """Return ``func(*args, **kwds)``, called in a worker."""
-        return self._wait(self.apply_async(func, args, kwds))
+        return self._wait(self.apply_async(func, args, kwds, timeout=timeout, retries=retries))
 
     def apply_async(
         self,
@@ -143,18 +182,30 @@ class Pool:
         kwds: Mapping[str, Any] | None = None,
         callback: Callback = None,
         error_callback: Callback = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
     ) -> AsyncResult:
         """Begin ``func(*args, **kwds)`` in a worker; return its AsyncResult."""
         item = (tuple(args), dict(kwds) if kwds else {})
-        return self._begin(func, CALL, [item], 0, True, callback, error_callback)
+        job = self._job(func, CALL, [item], 1, timeout, retries)
+        return self._begin(job, True, callback, error_callback)
 
     # Many calls ---------------------------------------------------------------------------------
 
     def map(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        progress: bool = False,
     ) -> list[Any]:
         """Return the results of ``func(item)`` for each item, in their order."""
-        return self._wait(self.map_async(func, iterable, chunksize))  # type: ignore[no-any-return]
+        job = self._job(func, MAP, list(iterable), chunksize, timeout, retries)
+        return self._wait(self._begin(job, False), progress)  # type: ignore[no-any-return]
 
     def map_async(
         self,
@@ -163,22 +214,27 @@ class Pool:
         chunksize: int | None = None,
         callback: Callback = None,
         error_callback: Callback = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
     ) -> AsyncResult:
         """Begin a `map`; return its AsyncResult."""
-        return self._begin(
-            func, MAP, list(iterable), _chunk(chunksize), False, callback, error_callback
-        )
+        job = self._job(func, MAP, list(iterable), chunksize, timeout, retries)
+        return self._begin(job, False, callback, error_callback)
 
     def starmap(
         self,
         func: Callable[..., Any],
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        progress: bool = False,
     ) -> list[Any]:
         """Return the results of ``func(*item)`` for each item, in their order."""
-        return self._wait(  # type: ignore[no-any-return]
-            self.starmap_async(func, iterable, chunksize)
-        )
+        job = self._job(func, STARMAP, list(iterable), chunksize, timeout, retries)
+        return self._wait(self._begin(job, False), progress)  # type: ignore[no-any-return]
 
     def starmap_async(
         self,
@@ -187,60 +243,115 @@ class Pool:
         chunksize: int | None = None,
         callback: Callback = None,
         error_callback: Callback = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
     ) -> AsyncResult:
         """Begin a `starmap`; return its AsyncResult."""
-        return self._begin(
-            func, STARMAP, list(iterable), _chunk(chunksize), False, callback, error_callback
-        )
+        job = self._job(func, STARMAP, list(iterable), chunksize, timeout, retries)
+        return self._begin(job, False, callback, error_callback)
 
     def imap(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
-    ) -> IMapIterator:
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int = 1,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        progress: bool = False,
+    ) -> Iterator[Any]:
         """Return an iterator over the results of ``func(item)``, in the order of the items.
 
         Items are drawn as workers have time for them, and not far ahead of the results taken.
         """
-        return self._draw(func, iterable, chunksize, True)
+        job = self._job(func, MAP, iter(iterable), chunksize, timeout, retries)
+        return self._draw(job, iterable, progress)
 
     def imap_unordered(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
-    ) -> IMapIterator:
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int = 1,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        progress: bool = False,
+    ) -> Iterator[Any]:
         """Return an iterator over the results of ``func(item)``, each as soon as it is there."""
-        return self._draw(func, iterable, chunksize, False)
+        job = self._job(func, MAP, iter(iterable), chunksize, timeout, retries, False)
+        return self._draw(job, iterable, progress)
 
-    def _begin(
+    def _job(
         self,
         func: Callable[..., Any],
         style: int,
-        items: list[Any],
-        chunk: int,
+        items: list[Any] | Iterator[Any],
+        chunksize: int | None,
+        timeout: float | None,
+        retries: int,
+        is_ordered: bool = True,
+    ) -> Job:
+        """Check the arguments of a call and return its Job."""
+        if chunksize is not None and chunksize < 1:
+            raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout must be a positive number of seconds, not {timeout!r}")
+        if retries < 0:
+            raise ValueError(f"retries must be 0 or more, not {retries!r}")
+        if chunksize is None:
+            chunk = SINGLE if timeout or retries else ADAPTIVE
+        else:
+            chunk = SINGLE if chunksize == 1 else chunksize
+        function = self._check_open().dispatcher.function(func)
+        return Job(function, style, items, chunk, is_ordered, timeout or 0, retries)
+
+    def _begin(
+        self,
+        job: Job,
         is_single: bool,
-        callback: Callback,
-        error_callback: Callback,
+        callback: Callback = None,
+        error_callback: Callback = None,
     ) -> AsyncResult:
         dispatcher = self._check_open().dispatcher
-        job = Job(dispatcher.function(func), style, items, chunk)
         result = AsyncResult(dispatcher, job, is_single, callback, error_callback)
         dispatcher.submit(job)
         return result
 
-    def _draw(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int, is_ordered: bool
-    ) -> IMapIterator:
+    def _draw(self, job: Job, iterable: Iterable[Any], progress: bool) -> Iterator[Any]:
         dispatcher = self._check_open().dispatcher
-        chunk = _chunk(chunksize)
-        job = Job(dispatcher.function(func), MAP, iter(iterable), chunk, is_ordered)
         dispatcher.submit(job)
-        return IMapIterator(dispatcher, job)
+        results = IMapIterator(dispatcher, job)
+        if not progress:
+            return results
+        total = len(iterable) if isinstance(iterable, Sized) else None
+        return iter(load_tqdm()(results, total=total))
 
-    def _wait(self, result: AsyncResult) -> Any:
+    def _wait(self, result: AsyncResult, progress: bool = False) -> Any:
         """Return a result; if the waiting is interrupted, do no more for it."""
         try:
+            if progress:
+                result.show_progress()
             return result.get()
         except BaseException:
-            if not result._job.done:
-                result._dispatcher.abandon(result._job)
+            if not result.ended:
+                result.abandon()
             raise
+
+    def stats(self) -> list[WorkerStats]:
+        """Return what each worker that runs now has done.
+
+        Examples
+        --------
+        >>> with Pool(2) as pool:
+        ...     _ = pool.map(abs, range(100))
+        ...     sum(worker.tasks for worker in pool.stats()) > 0
+        True
+        """
+        if self._manager is None:
+            return []
+        rows = self._manager.dispatcher.stats()
+        return [WorkerStats(*row) for row in rows if row is not None]
 
     # The end ------------------------------------------------------------------------------------
 
@@ -272,11 +383,7 @@ class Pool:
         manager = self._manager
         if manager is None or not self._is_open:
             raise ValueError("Pool not running; it was closed or terminated")
-        if os.getpid() != manager.pid:
-            raise RuntimeError(
-                f"this pool belongs to process {manager.pid}, of which this one is a fork; "
-                "make a pool here"
-            )
+        manager.check_process()
         return manager
 
     # Blocks of shared arrays --------------------------------------------------------------------
@@ -388,12 +495,3 @@ def _run_block(func: Callable[..., Any], blocks: list[SharedArray], out: Any) ->
         return result
     out[...] = result
     return None
-
-
-def _chunk(chunksize: int | None) -> int:
-    """Return a job's `chunk` for a `chunksize`."""
-    if chunksize is None:
-        return ADAPTIVE
-    if chunksize < 1:
-        raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
-    return 0 if chunksize == 1 else chunksize

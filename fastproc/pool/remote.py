@@ -64,6 +64,13 @@ def death(process: Any, function: Any) -> WorkerDied:
     )
 
 
+def died_early(process: Any, error: Exception) -> WorkerDied:
+    """Return the error of a task whose result lay in memory that has gone with its worker."""
+    died = WorkerDied(f"worker {process.pid} died before its result had arrived", process.pid, None)
+    died.__cause__ = error
+    return died
+
+
 def false_start(process: Any) -> WorkerDied:
     """Return the error of a pool whose workers die as they start."""
     return WorkerDied(

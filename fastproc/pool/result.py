@@ -10,9 +10,24 @@ import collections
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 from fastproc.pool._dispatcher import Dispatcher, Job, Part, Raw
+
+#: Seconds between two looks at what is done, for a bar.
+PROGRESS_SECONDS = 0.1
+
+
+def load_tqdm() -> Any:
+    """Return tqdm's class of bars for a terminal or a notebook, whichever this is."""
+    try:
+        from tqdm.auto import tqdm
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "progress=True needs tqdm; install it with: pip install 'fastproc[progress]'"
+        ) from error
+    return tqdm
 
 
 def _read(value: Any) -> Any:
@@ -81,12 +96,39 @@ class AsyncResult:
             return value
         raise value
 
+    @property
+    def ended(self) -> bool:
+        """Whether the call has ended, as far as is known without a look."""
+        return self._job.done
+
+    def abandon(self) -> None:
+        """Begin with no more tasks, as nobody wants their results."""
+        self._dispatcher.abandon(self._job)
+
+    def show_progress(self) -> None:
+        """Wait, and show a bar."""
+        with load_tqdm()(total=len(self._job.values)) as bar:
+            while not self._dispatcher.wait(self._job, PROGRESS_SECONDS):
+                bar.update(self._job.n_done - bar.n)
+            bar.update(len(self._job.values) - bar.n)
+
+    def cancel(self) -> bool:
+        """End the call: tasks that run are killed with their workers, others are not begun.
+
+        Returns
+        -------
+        bool
+            False if the call had ended already.  If True, `get` raises
+            concurrent.futures.CancelledError.
+        """
+        return self._dispatcher.cancel(self._job)
+
     def _settled(self) -> tuple[bool, Any]:
         """Read the values once."""
         if self._outcome is None:
             try:
                 self._outcome = True, self._value()
-            except Exception as error:
+            except (Exception, CancelledError) as error:
                 self._outcome = False, error
         return self._outcome
 

@@ -25,6 +25,7 @@ def main(
     lifeline: Connection,
     wake: Connection,
     spin_ns: int,
+    most_memory: int,
 ) -> None:
     """Be the worker in a slot.
 
@@ -41,7 +42,7 @@ def main(
             data = serialize.open_parcel(data)
         start = serialize.loads(data)
     memory, initializer, initargs = start
-    worker = Worker(memory, slot, wake.fileno(), spin_ns)
+    worker = Worker(memory, slot, wake.fileno(), spin_ns, most_memory)
     if initializer is not None:
         try:
             initializer(*initargs)
