@@ -45,6 +45,14 @@ def segment_backend() -> str | None:
     return name
 
 
+def transport() -> str | None:
+    """Return how processes wake one another, by ``FASTPROC_TRANSPORT``, or None for the best."""
+    name = os.environ.get("FASTPROC_TRANSPORT") or None
+    if name not in (None, "futex", "portable"):
+        raise ConfigError(f"FASTPROC_TRANSPORT is {name!r}; it must be 'futex' or 'portable'")
+    return name
+
+
 def segment_cache_bytes() -> int:
     """Return how many bytes of dropped segments to keep for reuse (``FASTPROC_SEGMENT_CACHE``)."""
     return _whole_number("FASTPROC_SEGMENT_CACHE", SEGMENT_CACHE_BYTES, least=0)

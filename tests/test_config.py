@@ -75,6 +75,7 @@ def test_workers_by_the_environment(monkeypatch):
         ("FASTPROC_SEGMENT_CACHE", config.segment_cache_bytes, "-1"),
         ("FASTPROC_SEGMENT_CACHE", config.segment_cache_bytes, "1M"),
         ("FASTPROC_SEGMENTS", config.segment_backend, "posix"),
+        ("FASTPROC_TRANSPORT", config.transport, "pipes"),
     ],
 )
 def test_bad_values_are_named(variable, read, text, monkeypatch):

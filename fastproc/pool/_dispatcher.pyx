@@ -39,11 +39,11 @@ from fastproc.shm._atomic cimport (
     atomic_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_store, atomic_store_word,
     pause,
 )
+from fastproc.shm._bell cimport HAS_FUTEX as _HAS_FUTEX
 from fastproc.shm._bell cimport AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell
 from fastproc.shm._ring cimport Ring
 
 import collections
-import os
 import threading
 from concurrent.futures import CancelledError
 
@@ -53,6 +53,9 @@ from fastproc.errors import TaskTimeout
 from fastproc.pool import serialize
 from fastproc.pool.remote import died_early, unpacked
 from fastproc.shm import shared_zeros
+
+#: Whether this system has futexes.
+HAS_FUTEX = bool(_HAS_FUTEX)
 
 # How a function is called with an item; the numbers of `_messages.pxd`.
 CALL, MAP, STARMAP = _CALL, _MAP, _STARMAP
@@ -335,6 +338,7 @@ cdef class Channel:
     cdef readonly int64_t busy              # nanoseconds in tasks
     cdef readonly int64_t sent_bytes        # in its rings; parcels count by their handles
     cdef readonly int64_t received_bytes
+    cdef object pipe                        # to its bell, where there are no futexes
     cdef object flight                      # Batches sent and not finished, in order
     cdef dict functions                     # sent, by number
     cdef int64_t left                       # tasks it may yet be sent; negative for any number
@@ -357,8 +361,17 @@ cdef class Channel:
         memcpy(place + sizeof(TaskHeader), PyBytes_AS_STRING(data), n)
         position[0] = self.tasks.publish(sizeof(TaskHeader) + n)
         self.sent_bytes += n
-        ring_bell(self.bell)
+        self.ring(self.bell)
         return True
+
+    cdef int ring(self, int32_t* bell) except -1:
+        """Wake the worker if it sleeps at one of its bells."""
+        if ring_bell(bell) == PIPE:
+            try:
+                self.pipe.send_bytes(b"")
+            except OSError:
+                pass                        # it has died, of which the manager is told
+        return 0
 
 
 cdef class Dispatcher:
@@ -368,8 +381,10 @@ cdef class Dispatcher:
     ----------
     n_slots : int
         The most workers there are at a time.
-    wake : int
-        A file descriptor into which a byte is written to wake the manager.
+    wake : Connection
+        Where a message wakes the manager.
+    has_futex : bool
+        Whether one who waits can sleep on a word; otherwise the manager wakes it.
     names : serialize.Names
         What workers find by name.
     spin_ns : int
@@ -404,8 +419,12 @@ cdef class Dispatcher:
     cdef readonly list restarts             # by slot
     cdef readonly object to_kill            # slots of condemned workers, for the manager
     cdef object _wake
+    cdef bint _is_waking                    # a message to the manager is on its way
+    cdef object _doorbell                   # at which the leader sleeps, where there is no futex
 
-    def __init__(self, Py_ssize_t n_slots, wake, names, int64_t spin_ns, Py_ssize_t n_cpus):
+    def __init__(
+        self, Py_ssize_t n_slots, wake, bint has_futex, names, int64_t spin_ns, Py_ssize_t n_cpus
+    ):
         cdef Py_buffer view
         self.n_slots = n_slots
         self.memory = shared_zeros((PAGE + n_slots * slot_bytes(),), np.uint8)
@@ -426,6 +445,8 @@ cdef class Dispatcher:
         self._functions = {}
         self._spin_ns, self._n_cpus = spin_ns, n_cpus
         self._wake = wake
+        self._is_waking = False
+        self._doorbell = None if has_futex else threading.Semaphore(0)
         self.broken = None
         self.restarts = [-1] * n_slots
         self._born = [0] * n_slots
@@ -442,12 +463,16 @@ cdef class Dispatcher:
         Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES).clear()
         self._born[slot] = now_ns()
 
-    def attach(self, Py_ssize_t slot, process, int64_t most_tasks):
-        """Count a started worker in; it is sent at most `most_tasks` tasks, if not negative."""
+    def attach(self, Py_ssize_t slot, process, int64_t most_tasks, pipe):
+        """Count a started worker in; it is sent at most `most_tasks` tasks, if not negative.
+
+        `pipe` is where a message wakes it, None if there are futexes.
+        """
         cdef Channel channel = Channel.__new__(Channel)
         cdef Py_ssize_t start = PAGE + slot * slot_bytes()
         cdef Py_buffer view
         channel.slot, channel.process, channel.left = slot, process, most_tasks
+        channel.pipe = pipe
         channel.tasks = Ring(self.memory, start + PAGE, RING_BYTES)
         channel.results = Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES)
         PyObject_GetBuffer(self.memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
@@ -567,7 +592,7 @@ cdef class Dispatcher:
         atomic_fence()                                                  # [condemn]
         if atomic_load(channel.started) != number:
             atomic_store(channel.condemned, 0)
-            ring_bell(channel.bell)
+            channel.ring(channel.bell)
             return False
         channel.sentence = error
         self.to_kill.append(channel.slot)
@@ -993,7 +1018,7 @@ cdef class Dispatcher:
                         channel.flight.popleft()
             message = channel.results.front(&n)
         if atomic_load_word(channel.room) != AWAKE:
-            ring_bell(channel.room)
+            channel.ring(channel.room)
         if atomic_load(channel.overweight):
             self._retire(channel)
         if was_busy and not channel.flight:
@@ -1069,7 +1094,7 @@ cdef class Dispatcher:
 
     cdef int _lead(self, Job job, int64_t end) except -1:
         """Read results and hand out tasks until `job` has news or the time is over."""
-        cdef bint some
+        cdef bint some = False
         cdef int64_t now, stop
         while True:
             with self._lock:
@@ -1085,21 +1110,35 @@ cdef class Dispatcher:
                 return 0
             stop = now + SLICE_NS if end < 0 or end > now + SLICE_NS else end
             with nogil:
-                self._rest_until(stop, now + self._spin_ns if self._n_busy < self._n_cpus else now)
+                some = self._look_until(
+                    now + self._spin_ns if self._n_busy < self._n_cpus else now)
+            if not some:
+                self._sleep_until(stop)
             PyErr_CheckSignals()
 
-    cdef void _rest_until(self, int64_t stop, int64_t stop_looking) noexcept nogil:
-        """Look for a while, then sleep, until a flag goes up."""
+    cdef bint _look_until(self, int64_t stop) noexcept nogil:
+        """Look for a while whether a flag goes up."""
         cdef int _
-        while now_ns() < stop_looking:
+        while not self._flag_is_up():
+            if now_ns() >= stop:
+                return False
             for _ in range(32):
                 pause()
-            if self._flag_is_up():
-                return
-        lie_down(self._bell, FUTEX)
-        if not self._flag_is_up():
-            futex_wait(self._bell, FUTEX, max(stop - now_ns(), <int64_t>1))
+        return True
+
+    cdef int _sleep_until(self, int64_t stop) except -1:
+        """Sleep until a flag goes up or the time is over."""
+        if self._doorbell is None:
+            with nogil:
+                lie_down(self._bell, FUTEX)
+                if not self._flag_is_up():
+                    futex_wait(self._bell, FUTEX, max(stop - now_ns(), <int64_t>1))
+        else:
+            lie_down(self._bell, PIPE)
+            if not self._flag_is_up():
+                self._doorbell.acquire(True, max((stop - now_ns()) / 1e9, 1e-6))
         atomic_store_word(self._bell, AWAKE)
+        return 0
 
     cdef bint _flag_is_up(self) noexcept nogil:
         cdef Py_ssize_t word
@@ -1128,6 +1167,8 @@ cdef class Dispatcher:
         cdef bint some = True
         while some:
             if not self._leading.acquire(False):
+                if self._doorbell is not None:
+                    self._doorbell.release()        # it is the leader who is meant
                 return
             try:
                 with self._lock:
@@ -1176,10 +1217,15 @@ cdef class Dispatcher:
         return 0
 
     def wake_manager(self):
-        try:
-            os.write(self._wake, b"m")
-        except BlockingIOError:
-            pass                            # full of bytes, each of which wakes
+        """Have the manager look around."""
+        # One message is enough, however much there is to see; so the pipe never fills.
+        if not self._is_waking:
+            self._is_waking = True
+            self._wake.send_bytes(b"")
+
+    def manager_is_awake(self):
+        """Say that the manager is about to look."""
+        self._is_waking = False
 
     # For supervision ----------------------------------------------------------------------------
 

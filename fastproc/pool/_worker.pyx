@@ -31,7 +31,6 @@ from fastproc.shm._bell cimport (
 from fastproc.shm._ring cimport Ring
 
 import mmap
-import os
 import pickle
 from multiprocessing.pool import MaybeEncodingError
 
@@ -55,8 +54,10 @@ cdef class Worker:
         The pool's shared memory.
     slot : int
         Which slot is this worker's.
-    wake : int
-        A file descriptor into which a byte is written to wake the parent's manager.
+    wake : Connection
+        Where a message wakes the parent's manager.
+    bell : Connection or None
+        Where a message wakes this worker, if there are no futexes.
     spin_ns : int
         How long to look for the next message before going to sleep, in nanoseconds.
     most_memory : int
@@ -77,6 +78,8 @@ cdef class Worker:
     cdef int64_t _rung
     cdef int64_t _spin_ns
     cdef object _wake
+    cdef object _pipe
+    cdef int32_t _asleep                    # what a bell says while this worker sleeps at it
     cdef dict _functions
     cdef int64_t* _condemned
     cdef int64_t* _ready
@@ -84,7 +87,9 @@ cdef class Worker:
     cdef int64_t _most_memory
     cdef int64_t _weighed                   # when
 
-    def __cinit__(self, memory, Py_ssize_t slot, wake, int64_t spin_ns, int64_t most_memory):
+    def __cinit__(
+        self, memory, Py_ssize_t slot, wake, bell, int64_t spin_ns, int64_t most_memory
+    ):
         cdef Py_buffer view
         cdef Py_ssize_t start = PAGE + slot * slot_bytes()
         cdef char* base
@@ -107,6 +112,8 @@ cdef class Worker:
         self._flags = <int64_t*>(base + FLAGS) + slot // 64
         self._flag = <int64_t>1 << (slot % 64)
         self._wake = wake
+        self._pipe = bell
+        self._asleep = FUTEX if bell is None else PIPE
         self._spin_ns = spin_ns
         self._functions = {}
 
@@ -149,7 +156,6 @@ cdef class Worker:
         cdef char* message = self._tasks.front(n)
         cdef int64_t end
         cdef int _
-        cdef bint interrupted
         if message != NULL:
             return message
         with nogil:
@@ -159,17 +165,26 @@ cdef class Worker:
                     pause()
                 message = self._tasks.front(n)
         while message == NULL:
-            with nogil:
-                interrupted = False
-                lie_down(self._bell, FUTEX)
+            lie_down(self._bell, self._asleep)
+            message = self._tasks.front(n)
+            self._sleep(self._bell, message != NULL)
+            if message == NULL:
                 message = self._tasks.front(n)
-                if message == NULL:
-                    interrupted = futex_wait(self._bell, FUTEX, -1)
-                    message = self._tasks.front(n)
-                atomic_store_word(self._bell, AWAKE)
-            if interrupted:
-                PyErr_CheckSignals()
         return message
+
+    cdef int _sleep(self, int32_t* bell, bint has_come) except -1:
+        """Sleep at a bell after lying down, unless what this worker waits for has come."""
+        cdef bint interrupted = False
+        if not has_come:
+            if self._pipe is not None:
+                self._pipe.recv_bytes()
+            else:
+                with nogil:
+                    interrupted = futex_wait(bell, FUTEX, -1)
+        atomic_store_word(bell, AWAKE)
+        if interrupted:
+            PyErr_CheckSignals()
+        return 0
 
     cdef object _load(self, char* data, Py_ssize_t n, int32_t kind):
         if kind == INTEGERS or kind == REALS:
@@ -217,11 +232,8 @@ cdef class Worker:
     cdef int _await_sentence(self) except -1:
         """Wait until the parent kills this process or says that it is too late for that."""
         while atomic_load(self._condemned):
-            with nogil:
-                lie_down(self._bell, FUTEX)
-                if atomic_load(self._condemned):
-                    futex_wait(self._bell, FUTEX, -1)
-                atomic_store_word(self._bell, AWAKE)
+            lie_down(self._bell, self._asleep)
+            self._sleep(self._bell, not atomic_load(self._condemned))
         return 0
 
     cdef int _put(self, int32_t status, object value, int64_t duration) except -1:
@@ -276,15 +288,10 @@ cdef class Worker:
         """Sleep until the parent has consumed some results; NULL if still not enough."""
         cdef char* place
         self._tell_parent()
-        with nogil:
-            lie_down(self._room, FUTEX)
-            place = self._results.claim(n)
-            if place == NULL:
-                futex_wait(self._room, FUTEX, -1)
-                place = self._results.claim(n)
-            atomic_store_word(self._room, AWAKE)
-        PyErr_CheckSignals()
-        return place
+        lie_down(self._room, self._asleep)
+        place = self._results.claim(n)
+        self._sleep(self._room, place != NULL)
+        return self._results.claim(n) if place == NULL else place
 
     cdef int _tell_parent(self) except -1:
         """Raise this worker's flag and wake the parent, after publishing."""
@@ -295,10 +302,7 @@ cdef class Worker:
         with nogil:
             state = ring_bell(self._parents_bell)
         if state == PIPE:
-            try:
-                os.write(self._wake, b"r")
-            except BlockingIOError:
-                pass                        # full of bytes, each of which wakes
+            self._wake.send_bytes(b"")
         return 0
 
     def fail_to_start(self, error):

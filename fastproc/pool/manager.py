@@ -11,7 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -20,7 +20,7 @@ from typing import Any
 from fastproc import config
 from fastproc.errors import PoolTerminated
 from fastproc.pool import remote, serialize, worker
-from fastproc.pool._dispatcher import Dispatcher, Job
+from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher, Job
 
 #: Nanoseconds that one who waits looks for news before it goes to sleep.  Falling asleep and being
 #: waked takes some 40 us in a virtual machine, so looking longer than that cannot pay.
@@ -98,8 +98,7 @@ class Manager:
         self._most_memory = max_memory or 0
         self._context = context
         self._pipe, self._wake = context.Pipe(duplex=False)
-        for end in (self._pipe, self._wake):
-            os.set_blocking(end.fileno(), False)
+        self._has_futex = HAS_FUTEX and config.transport() != "portable"
         n_cpus = config.allowed_cpus()
         self._spin_ns = SPIN_NS if n_cpus > 1 else 0
         method = context.get_start_method()
@@ -108,7 +107,7 @@ class Manager:
         self._is_forked = method == "fork"
         self._names = serialize.names_of_workers(method)
         self.dispatcher = Dispatcher(
-            processes, self._wake.fileno(), self._names, self._spin_ns, n_cpus
+            processes, self._wake, self._has_futex, self._names, self._spin_ns, n_cpus
         )
         self.processes: dict[int, Any] = {}
         self._lifelines: dict[int, Connection] = {}
@@ -132,6 +131,10 @@ class Manager:
         dispatcher.prepare(slot)
         theirs, ours = self._context.Pipe(duplex=False)
         _lifelines.add(ours)
+        bell: Connection | None = None
+        pipe: Connection | None = None
+        if not self._has_futex:
+            bell, pipe = self._context.Pipe(duplex=False)
         start: Any = dispatcher.memory, *self._start_with
         if not self._is_forked:
             # Our own pickling: initializers may be lambdas too, and the handles can be recalled.
@@ -145,6 +148,7 @@ class Manager:
                 slot,
                 theirs,
                 self._wake,
+                bell,
                 self._spin_ns,
                 self._most_memory,
             ),
@@ -153,9 +157,11 @@ class Manager:
         with _main_that_can_be_imported():
             process.start()
         theirs.close()
+        if bell is not None:
+            bell.close()
         self.processes[slot] = process
         self._lifelines[slot] = ours
-        dispatcher.attach(slot, process, self._most_tasks)
+        dispatcher.attach(slot, process, self._most_tasks, pipe)
 
     def _run(self) -> None:
         while self.processes:
@@ -174,8 +180,9 @@ class Manager:
         self._call_back()
 
     def _read_pipe(self) -> None:
-        with suppress(BlockingIOError):  # another look has read it
-            os.read(self._pipe.fileno(), 65536)
+        self.dispatcher.manager_is_awake()
+        while self._pipe.poll(0):
+            self._pipe.recv_bytes()
 
     def _kill_condemned(self) -> None:
         while self.dispatcher.to_kill:

@@ -24,6 +24,7 @@ def main(
     slot: int,
     lifeline: Connection,
     wake: Connection,
+    bell: Connection | None,
     spin_ns: int,
     most_memory: int,
 ) -> None:
@@ -42,7 +43,7 @@ def main(
             data = serialize.open_parcel(data)
         start = serialize.loads(data)
     memory, initializer, initargs = start
-    worker = Worker(memory, slot, wake.fileno(), spin_ns, most_memory)
+    worker = Worker(memory, slot, wake, bell, spin_ns, most_memory)
     if initializer is not None:
         try:
             initializer(*initargs)

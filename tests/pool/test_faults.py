@@ -20,12 +20,6 @@ from fastproc.pool import Pool
 METHODS = multiprocessing.get_all_start_methods()
 
 
-@pytest.fixture(params=METHODS, scope="module")
-def pool(request):
-    with Pool(2, context=request.param) as pool:
-        yield pool
-
-
 def cube(x):
     return x**3
 

@@ -12,15 +12,6 @@ from fastproc import config
 from fastproc.pool import Pool
 from fastproc.shm import SharedArray, share, shared_empty, shared_zeros
 
-
-@pytest.fixture(params=multiprocessing.get_all_start_methods(), scope="module")
-def pool(request):
-    with Pool(2, context=request.param) as pool:
-        yield pool
-        pool.close()
-        pool.join()
-
-
 _started_with = None
 
 

@@ -1,6 +1,5 @@
 """Layer: tests.  What can be asked of a task: time, tries, an end; and what a pool tells."""
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -14,14 +13,6 @@ import pytest
 from fastproc.errors import TaskTimeout, WorkerDied
 from fastproc.pool import Pool
 from fastproc.shm import shared_zeros
-
-METHODS = multiprocessing.get_all_start_methods()
-
-
-@pytest.fixture(params=METHODS, scope="module")
-def pool(request):
-    with Pool(2, context=request.param) as pool:
-        yield pool
 
 
 def cube(x):
