@@ -1224,7 +1224,7 @@ cdef class Dispatcher:
             self._wake.send_bytes(b"")
 
     def manager_is_awake(self):
-        """Say that the manager is about to look."""
+        """Say that the manager has read its messages and is about to look."""
         self._is_waking = False
 
     # For supervision ----------------------------------------------------------------------------

@@ -180,9 +180,10 @@ class Manager:
         self._call_back()
 
     def _read_pipe(self) -> None:
-        self.dispatcher.manager_is_awake()
         while self._pipe.poll(0):
             self._pipe.recv_bytes()
+        # Only now: who finds a message on its way sends none, and this one may have been its.
+        self.dispatcher.manager_is_awake()
 
     def _kill_condemned(self) -> None:
         while self.dispatcher.to_kill:
@@ -206,7 +207,8 @@ class Manager:
         self.dispatcher.bury(slot, lambda function: remote.death(process, function))
         if self._false_starts >= MOST_FALSE_STARTS:
             self.dispatcher.fail_all(remote.false_start(process))
-        process.close()
+        if process.exitcode is not None:  # multiprocessing may have waited for it, at exit
+            process.close()
         with self._lock:
             is_wanted = not (
                 self._is_ending
@@ -246,10 +248,11 @@ class Manager:
         """End all workers now; what they had not done fails with PoolTerminated."""
         if os.getpid() != self.pid:
             return
-        self._signal(lambda process: process.terminate())
+        # First the tasks, then their workers, or the tasks would fail as those of killed workers.
         self.dispatcher.fail_all(
             PoolTerminated("the pool was terminated before this task had ended")
         )
+        self._signal(lambda process: process.terminate())
         # The finalizer of a pool that nobody refers to any more may run in the manager's thread.
         if self.thread is not None and self.thread is not threading.current_thread():
             self.thread.join(GRACE_SECONDS)

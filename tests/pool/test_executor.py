@@ -120,12 +120,12 @@ def test_asyncio(executor):
 
 def test_what_is_submitted_is_done_at_exit():
     text = """
-        import time
+        import os, time
         import fastproc as fp
 
         def work(x):
             time.sleep(0.05)
-            print(x, flush=True)
+            os.write(1, f"{x} ".encode())
 
         if __name__ == "__main__":
             executor = fp.ProcessPoolExecutor(2)

@@ -1,0 +1,23 @@
+"""The pool that most tests share: one for each start method, and for the portable transport."""
+
+import multiprocessing
+import os
+
+import pytest
+
+from fastproc.pool import Pool
+
+METHODS = multiprocessing.get_all_start_methods()
+TRANSPORTS = [(method, "") for method in METHODS] + [(METHODS[0], "portable")]
+
+
+@pytest.fixture(params=TRANSPORTS, ids="-".join, scope="package")
+def pool(request):
+    method, transport = request.param
+    os.environ["FASTPROC_TRANSPORT"] = transport
+    pool = Pool(2, context=method)
+    del os.environ["FASTPROC_TRANSPORT"]
+    with pool:
+        yield pool
+        pool.close()
+        pool.join()
