@@ -36,8 +36,8 @@ from fastproc.pool._messages cimport (
 )
 from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
-    atomic_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_store, atomic_store_word,
-    pause,
+    atomic_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_set_bits, atomic_store,
+    atomic_store_word, pause,
 )
 from fastproc.shm._bell cimport HAS_FUTEX as _HAS_FUTEX
 from fastproc.shm._bell cimport AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell
@@ -977,9 +977,10 @@ cdef class Dispatcher:
                 continue
             flags = atomic_exchange(self._flags + word, 0)              # [flag]
             for slot in range(64 * word, min(64 * word + 64, self.n_slots)):
-                if flags >> (slot - 64 * word) & 1 and self.channels[slot] is not None:
-                    self._drain(self.channels[slot])
+                if flags >> (slot - 64 * word) & 1:
                     some = True
+                    if self.channels[slot] is not None:
+                        self._drain(self.channels[slot])
         if some:
             self._wake_waiters()
         return some
@@ -1212,6 +1213,7 @@ cdef class Dispatcher:
 
     cdef int _wake_leader(self) except -1:
         """Wake who sleeps at the parent's bell, as a worker would."""
+        atomic_set_bits(self._flags, 1)         # else who is about to sleep would not see it
         if ring_bell(self._bell) == PIPE:
             self.wake_manager()
         return 0

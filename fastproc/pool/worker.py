@@ -6,9 +6,11 @@ whatever it is doing, as the system kills it.
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import signal
+import sys
 import threading
 from multiprocessing.connection import Connection
 from typing import Any
@@ -33,6 +35,8 @@ def main(
     `start` is the pool's memory, the initializer and its arguments; pickled, if not forked.
     """
     die_with_parent(lifeline)
+    if is_forked:
+        _forget_half_imports()
     # Ctrl-C goes to the whole group of processes; it is the parent's to decide.  A handler rather
     # than SIG_IGN, which programs that a task starts would inherit.
     signal.signal(signal.SIGINT, _leave_it_to_the_parent)
@@ -51,6 +55,20 @@ def main(
             worker.fail_to_start(error)
             return
     worker.run()
+
+
+def _forget_half_imports() -> None:
+    """Forget modules that another thread of the parent was importing at the moment of the fork.
+
+    That thread is not here to go on with it, nor to release the modules' locks, for which an
+    import in a task would wait for ever.  (A pool replaces workers whenever one dies, whatever the
+    parent's threads are doing.)
+    """
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            del sys.modules[name]
+    for locks in ("_module_locks", "_blocking_on"):
+        getattr(importlib._bootstrap, locks, {}).clear()
 
 
 def _leave_it_to_the_parent(number: int, frame: object) -> None:

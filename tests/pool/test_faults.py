@@ -518,3 +518,22 @@ def test_an_interrupted_map_leaves_nothing_waiting():
     process = script(text)
     output, errors = process.communicate(timeout=60)
     assert output == "good\n", errors
+
+
+def import_slowly(name):
+    return __import__(name).answer
+
+
+def test_a_fork_in_the_middle_of_an_import(tmp_path, monkeypatch):
+    """A worker that is started meanwhile can import the module all the same."""
+    (tmp_path / "takes_a_while.py").write_text("import time; time.sleep(1); answer = 42")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Pool(1, context="fork") as pool:
+        thread = threading.Thread(target=import_slowly, args=("takes_a_while",))
+        thread.start()
+        time.sleep(0.2)
+        with pytest.raises(WorkerDied):
+            pool.apply(os._exit, (1,))
+        assert pool.apply_async(import_slowly, ("takes_a_while",)).get(20) == 42
+        thread.join()
+    del sys.modules["takes_a_while"]
