@@ -94,6 +94,8 @@ setup(
                 "fastproc.shm._ring",
                 "fastproc.pool._plain",
                 "fastproc.pool._worker",
+                "fastproc.pool._job",
+                "fastproc.pool._channel",
                 "fastproc.pool._dispatcher",
                 "fastproc.parallel._threads",
                 "fastproc.parallel._reduction",

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import os
 import pickle
 import pkgutil
 import re
@@ -62,7 +63,12 @@ def test_code_of_the_readme(block, tmp_path):
     script = tmp_path / "block.py"
     script.write_text(block)
     answer = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=100, cwd=tmp_path
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=tmp_path,
+        env={**os.environ, "TQDM_DISABLE": "1"},  # bars are written to where errors go
     )
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""

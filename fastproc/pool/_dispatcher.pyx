@@ -21,20 +21,16 @@ here is one step to them.
 # Safe for free-threaded Python: see the locks above.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
-from fastproc.pool._messages cimport CALL as _CALL
-from fastproc.pool._messages cimport MAP as _MAP
-from fastproc.pool._messages cimport STARMAP as _STARMAP
+from fastproc.pool._channel cimport Batch, Channel, value_of
+from fastproc.pool._job cimport Function, Job, Lost, Raw
 from fastproc.pool._messages cimport (
-    BELL, CONDEMNED, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, NONE, OVERWEIGHT, PAGE,
-    PARCEL, PICKLE, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS,
-    TASKS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
+    BELL, CONDEMNED, FAILURE, FLAGS, FUNCTION, OVERWEIGHT, PAGE, READY, RING_BYTES, ROOM, SINCE,
+    STARTED, STARTING, STOP, TASKS, UNREADABLE, ResultHeader, slot_bytes,
 )
-from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
     atomic_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_set_bits, atomic_store,
     atomic_store_word, pause,
@@ -51,327 +47,19 @@ import numpy as np
 
 from fastproc.errors import TaskTimeout
 from fastproc.pool import serialize
-from fastproc.pool.remote import died_early, unpacked
+from fastproc.pool.remote import died_early
 from fastproc.shm import shared_zeros
 
 #: Whether this system has futexes.
 HAS_FUTEX = bool(_HAS_FUTEX)
 
-# How a function is called with an item; the numbers of `_messages.pxd`.
-CALL, MAP, STARMAP = _CALL, _MAP, _STARMAP
-
 cdef enum:
-    # Nanoseconds of work that a message should have: large beside the cost of a message (some
-    # 5 us), small beside what the last worker may be late.
-    MESSAGE_NS = 500_000
-    LEAST_MESSAGE_NS = 50_000
-    MOST_TASKS = 1024           # in a message
     # Messages that a worker has in hand.  A second one hides the parent's answering time.
     MOST_IN_FLIGHT = 2
     # Nanoseconds of sleep after which one who waits looks for signals, in case one came between
     # the last look and the sleep.
     SLICE_NS = 500_000_000
     FUNCTION_NUMBERS = 256
-
-
-cdef class Raw:
-    """A value as it came, not read yet: reading it runs the user's code."""
-
-    cdef readonly int status
-    cdef object data
-
-    def load(self):
-        """Return the value, or raise what the task raised."""
-        value = serialize.loads(self.data)
-        if self.status != SUCCESS:
-            raise unpacked(value)
-        return value
-
-
-cdef class Lost(Raw):
-    """In place of a value: why there is none."""
-
-    cdef readonly object error
-
-    def __init__(self, error):
-        self.status = FAILURE
-        self.error = error
-
-    def load(self):
-        raise self.error
-
-
-cdef class Function:
-    """A function with what is sent of it, once per worker."""
-
-    cdef readonly object function
-    cdef int32_t number
-    cdef object payload
-
-    def __init__(self, function, number, names):
-        self.function = function
-        self.number = number % FUNCTION_NUMBERS
-        self.payload = serialize.dumps(function, names)
-
-
-cdef class Job:
-    """What one call of a pool's method asks for: tasks, and room for their results.
-
-    Parameters
-    ----------
-    function : Function
-    style : int
-        How it is called with an item: CALL, MAP or STARMAP.
-    items : list or iterator
-        An iterator is drawn from as workers have time.
-    chunk : int
-        Items per task; 0 for one whose result comes by itself, -1 for as many as make a good task.
-    is_ordered : bool
-        Whether results of drawn items are taken in their order.
-    timeout : float
-        Seconds that a task may run; 0 for any time.
-    retries : int
-        How often a task is done again whose worker died or that ran out of time.
-    is_eager : bool
-        Whether an iterator is drawn from however few results have been taken.
-    """
-
-    cdef readonly Function function
-    cdef readonly object items
-    cdef readonly object values             # a list by item, or a dict where items are drawn
-    cdef readonly int64_t chunk
-    cdef readonly int64_t drawn             # items handed out, or being handed out
-    cdef readonly int64_t unfinished        # of those
-    cdef readonly bint exhausted            # there are no more items to draw
-    cdef readonly bint abandoned
-    cdef readonly bint has_raw              # some values are not read yet
-    cdef public bint failed
-    cdef public object on_end               # called by the manager with the job, if not None
-    cdef readonly double timeout            # seconds that a task may run; 0 for any time
-    cdef readonly int64_t retries           # times that a task is done again after a death
-    cdef dict tries                         # by item, of those that were done again
-    cdef public int64_t consumed            # items whose results have been taken, where drawn
-    cdef readonly bint is_eager             # items are drawn however few results are taken
-    cdef readonly bint is_ordered           # results of drawn items are taken in order
-    cdef object iterator
-    cdef object iterator_error              # what it raised after the items drawn last
-    cdef int style
-    cdef bint drawing
-    cdef double item_ns                     # a moving mean
-    cdef int64_t total
-
-    def __init__(
-        self, Function function, int style, items, int64_t chunk, bint is_ordered=True,
-        double timeout=0, int64_t retries=0, bint is_eager=False
-    ):
-        self.is_eager = is_eager
-        self.function, self.style, self.chunk = function, style, chunk
-        self.timeout, self.retries = timeout, retries
-        self.is_ordered = is_ordered
-        self.items = self.iterator = None
-        self.total = -1
-        if isinstance(items, list):
-            self.items = items
-            self.total = len(items)
-            self.values = [None] * self.total
-            self.exhausted = self.total == 0
-        else:
-            self.iterator = items
-            self.values = {}
-
-    @property
-    def done(self):
-        return self.is_done()
-
-    cdef bint is_done(self):
-        return self.abandoned or (self.exhausted and self.unfinished <= 0)
-
-    def has_news(self):
-        """Tell whether one who waits for this job can go on."""
-        if self.iterator is not None and (
-                self.consumed in self.values if self.is_ordered else len(self.values) > 0):
-            return True
-        return self.is_done()
-
-    cdef bint may_draw(self, Py_ssize_t n_workers):
-        """Tell whether tasks may be handed out; of an iterator not too far ahead of the taker."""
-        cdef int64_t window
-        if self.exhausted or self.drawing or self.abandoned:
-            return False
-        if self.iterator is None:
-            return True
-        if self.is_eager:
-            return True
-        window = 2 * n_workers * max(<int64_t>1, self.message_items(n_workers))
-        return self.drawn - self.consumed < window
-
-    cdef int64_t message_items(self, Py_ssize_t n_workers):
-        """Return how many items the next message should have."""
-        cdef int64_t n = 1, rest
-        if self.chunk > 0:
-            return self.chunk
-        if self.item_ns > 0:
-            n = <int64_t>min(<double>MESSAGE_NS / self.item_ns, <double>(1 << 20))
-            if self.chunk == 0:
-                n = min(n, <int64_t>MOST_TASKS)
-        if self.total >= 0 and self.item_ns > 0:
-            # Towards the end ever less, that all workers end together; but not so little that
-            # messages cost more than their tasks.
-            rest = self.total - self.drawn
-            n = min(n, max(
-                rest // (2 * n_workers), <int64_t>(<double>LEAST_MESSAGE_NS / self.item_ns)))
-        return max(n, <int64_t>1)
-
-    def draw(self, n):
-        """Return the next `n` items, fewer at the end; runs the user's iterator."""
-        if self.iterator is None:
-            return self.items[self.drawn : self.drawn + n]
-        if self.iterator_error is not None:
-            raise self.iterator_error
-        items = []
-        try:
-            while len(items) < n:
-                items.append(next(self.iterator))
-        except StopIteration:
-            pass
-        except BaseException as error:
-            if not items:
-                raise
-            self.iterator_error = error     # of the next item, not of these
-        return items
-
-    def take(self):
-        """Return the next Part of drawn items for whoever asked for them, None if it is not there.
-
-        Called by one thread at a time.
-        """
-        cdef int64_t key
-        if self.is_ordered:
-            key = self.consumed
-            if key not in self.values:
-                return None
-        elif self.values:
-            key = next(iter(self.values))
-        else:
-            return None
-        part = self.values.pop(key)
-        if not isinstance(part, Part):
-            part = Part(part, 1)
-        self.consumed += (<Part>part).count
-        return part
-
-    cdef void learn(self, double item_ns):
-        if self.item_ns == 0:
-            self.item_ns = item_ns + 1
-        else:
-            self.item_ns += (item_ns - self.item_ns) / 4
-
-    @property
-    def n_done(self):
-        """How many items are done."""
-        return self.drawn - self.unfinished
-
-    cdef bint try_again(self, int64_t item):
-        """Tell whether a task, whose worker died, is to be done once more; counts."""
-        cdef int64_t tries
-        if self.retries == 0 or self.abandoned:
-            return False
-        if self.tries is None:
-            self.tries = {}
-        tries = self.tries.get(item, 0) + 1
-        self.tries[item] = tries
-        return tries <= self.retries
-
-    cdef int accept(self, int64_t first, int64_t count, object value) except -1:
-        """Take the value of `count` items from `first` on: of one item, or a list of all."""
-        self.unfinished -= count
-        if isinstance(value, Raw):
-            self.has_raw = True
-            if (<Raw>value).status != SUCCESS:
-                self.failed = True
-        if not self.abandoned:
-            self.values[first] = value if self.chunk == 0 else Part(value, count)
-        return 0
-
-
-cdef class Part:
-    """The value of a task of several items, at the place of the first."""
-
-    cdef readonly object value
-    cdef readonly int64_t count
-
-    def __init__(self, value, count):
-        self.value, self.count = value, count
-
-
-cdef class Batch:
-    """The tasks of one message."""
-
-    cdef Job job
-    cdef list items
-    cdef int64_t first
-    cdef int64_t done
-    cdef int64_t count                      # of tasks: one for a chunk, else one per item
-    cdef int64_t position                   # in the worker's ring
-    cdef object payload                     # as sent, while it is in flight
-    cdef bint by_value                      # a worker has missed a name of ours
-
-
-cdef class Channel:
-    """The parent's end of a worker's slot, while one worker has it."""
-
-    cdef readonly Py_ssize_t slot
-    cdef readonly object process
-    cdef readonly bint retiring             # it was told to stop
-    cdef readonly int64_t received          # results of tasks
-    cdef Ring tasks
-    cdef Ring results
-    cdef int32_t* bell
-    cdef int32_t* room
-    cdef int64_t* started
-    cdef int64_t* since
-    cdef int64_t* condemned
-    cdef int64_t* ready
-    cdef int64_t* overweight
-    cdef object sentence                    # why the worker is to be killed, or None
-    cdef readonly int64_t born              # when it was started, in nanoseconds
-    cdef readonly int64_t busy              # nanoseconds in tasks
-    cdef readonly int64_t sent_bytes        # in its rings; parcels count by their handles
-    cdef readonly int64_t received_bytes
-    cdef object pipe                        # to its bell, where there are no futexes
-    cdef object flight                      # Batches sent and not finished, in order
-    cdef dict functions                     # sent, by number
-    cdef int64_t left                       # tasks it may yet be sent; negative for any number
-
-    cdef bint put(self, int32_t kind, Function function, int style, int64_t chunk, object payload,
-                  int64_t* position):
-        """Send a message; False if there is no room."""
-        cdef TaskHeader header
-        cdef bytes data = b"" if payload is None else payload.data
-        cdef Py_ssize_t n = PyBytes_GET_SIZE(data)
-        cdef char* place = self.tasks.claim(sizeof(TaskHeader) + n)
-        if place == NULL:
-            return False
-        header.kind = kind
-        header.function = 0 if function is None else function.number
-        header.style = style
-        header.payload = PICKLE if payload is None else payload.kind
-        header.chunk = chunk
-        memcpy(place, &header, sizeof(TaskHeader))
-        memcpy(place + sizeof(TaskHeader), PyBytes_AS_STRING(data), n)
-        position[0] = self.tasks.publish(sizeof(TaskHeader) + n)
-        self.sent_bytes += n
-        self.ring(self.bell)
-        return True
-
-    cdef int ring(self, int32_t* bell) except -1:
-        """Wake the worker if it sleeps at one of its bells."""
-        if ring_bell(bell) == PIPE:
-            try:
-                self.pipe.send_bytes(b"")
-            except OSError:
-                pass                        # it has died, of which the manager is told
-        return 0
 
 
 cdef class Dispatcher:
@@ -994,7 +682,7 @@ cdef class Dispatcher:
         cdef bint was_busy = len(channel.flight) > 0
         while message != NULL:
             memcpy(&header, message, sizeof(ResultHeader))
-            value = _value(&header, message + sizeof(ResultHeader), n - sizeof(ResultHeader))
+            value = value_of(&header, message + sizeof(ResultHeader), n - sizeof(ResultHeader))
             channel.results.consume()
             if header.status == STARTING:
                 self._broken_by(value)
@@ -1253,29 +941,3 @@ cdef class Dispatcher:
                     channel.process.pid, channel.received, busy, max(idle, 0.0), start_up,
                     channel.sent_bytes, channel.received_bytes, self.restarts[slot]))
         return rows
-
-
-cdef object _value(ResultHeader* header, char* data, Py_ssize_t n):
-    """Return a result's value, or a Raw one that is not read yet."""
-    cdef Raw raw
-    if header.payload == INTEGER:
-        return (<int64_t*>data)[0]
-    if header.payload == REAL:
-        return (<double*>data)[0]
-    if header.payload == INTEGERS or header.payload == REALS:
-        return unpack_numbers(header.payload, data, n)
-    if header.payload == NONE:
-        return None
-    if header.payload == TRUE:
-        return True
-    if header.payload == FALSE:
-        return False
-    raw = Raw.__new__(Raw)
-    raw.status = header.status
-    raw.data = PyBytes_FromStringAndSize(data, n)
-    if header.payload == PARCEL:
-        try:
-            raw.data = serialize.open_parcel(raw.data)
-        except Exception as error:
-            return Lost(error)
-    return raw

@@ -11,7 +11,8 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from fastproc import config
-from fastproc.pool._dispatcher import CALL, STARMAP, Dispatcher, Job
+from fastproc.pool._dispatcher import Dispatcher
+from fastproc.pool._job import CALL, STARMAP, Job
 from fastproc.pool.manager import Manager
 from fastproc.pool.result import IMapIterator
 

@@ -20,7 +20,8 @@ from typing import Any
 from fastproc import config
 from fastproc.errors import PoolTerminated
 from fastproc.pool import remote, serialize, worker
-from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher, Job
+from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
+from fastproc.pool._job import Job
 
 #: Nanoseconds that one who waits looks for news before it goes to sleep.  Falling asleep and being
 #: waked takes some 40 us in a virtual machine, so looking longer than that cannot pay.
@@ -29,9 +30,12 @@ SPIN_NS = 50_000
 #: Seconds between asking a worker to end (SIGTERM) and killing it.
 GRACE_SECONDS = 1.0
 
-#: Workers that may die one after another before they are ready for tasks.  More than bad luck
+#: Workers that may end one after another before they are ready for tasks.  More than bad luck
 #: explains, few enough that a script without its guard does not start processes for ever.
 MOST_FALSE_STARTS = 10
+
+#: What one counts that somebody kills (SIGKILL), which is no fault of its and may stop.
+KILLED_START = 0.1
 
 #: The parent's ends of all lifelines.  A fork of this process must not keep them open, or workers
 #: would outlive their parent.
@@ -114,7 +118,7 @@ class Manager:
         self._sent: dict[int, serialize.Payload] = {}  # to workers that were not forked
         self._lock = threading.Lock()  # guards what follows, and starting against ending
         self._is_ending = False
-        self._false_starts = 0
+        self._false_starts = 0.0
         self.thread: threading.Thread | None = None
         try:
             for slot in range(processes):
@@ -203,7 +207,7 @@ class Manager:
         if self.dispatcher.has_begun(slot):
             self._false_starts = 0
         else:
-            self._false_starts += 1
+            self._false_starts += KILLED_START if process.exitcode == -9 else 1
         self.dispatcher.bury(slot, lambda function: remote.death(process, function))
         if self._false_starts >= MOST_FALSE_STARTS:
             self.dispatcher.fail_all(remote.false_start(process))

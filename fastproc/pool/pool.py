@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastproc import config
-from fastproc.pool._dispatcher import CALL, MAP, STARMAP, Job
+from fastproc.pool._job import CALL, MAP, STARMAP, Job
 from fastproc.pool.manager import Manager
 from fastproc.pool.result import AsyncResult, IMapIterator, load_tqdm
 from fastproc.shm import SharedArray

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any
 
-from fastproc.pool._dispatcher import Dispatcher, Job, Part, Raw
+from fastproc.pool._dispatcher import Dispatcher
+from fastproc.pool._job import Job, Part, Raw
 
 #: Seconds between two looks at what is done, for a bar.
 PROGRESS_SECONDS = 0.1

@@ -11,7 +11,7 @@ METHODS = multiprocessing.get_all_start_methods()
 TRANSPORTS = [(method, "") for method in METHODS] + [(METHODS[0], "portable")]
 
 
-@pytest.fixture(params=TRANSPORTS, ids="-".join, scope="package")
+@pytest.fixture(params=TRANSPORTS, ids="-".join, scope="module")
 def pool(request):
     method, transport = request.param
     os.environ["FASTPROC_TRANSPORT"] = transport

@@ -1,0 +1,80 @@
+"""Layer: pool.  The parent's end of a worker: messages into its rings, and values out of them."""
+# Safe for free-threaded Python: a channel changes under its dispatcher's lock.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
+
+from fastproc.pool._job cimport Function, Raw
+from fastproc.pool._messages cimport (
+    FALSE, INTEGER, INTEGERS, NONE, PARCEL, PICKLE, REAL, REALS, TRUE, ResultHeader, TaskHeader,
+)
+from fastproc.pool._plain cimport unpack_numbers
+from fastproc.shm._bell cimport PIPE, ring_bell
+
+from fastproc.pool import serialize
+from fastproc.pool._job import Lost
+
+
+cdef class Batch:
+    """The tasks of one message."""
+
+
+cdef class Channel:
+    """The parent's end of a worker's slot, while one worker has it."""
+
+    cdef bint put(self, int32_t kind, Function function, int style, int64_t chunk, object payload,
+                  int64_t* position):
+        """Send a message; False if there is no room."""
+        cdef TaskHeader header
+        cdef bytes data = b"" if payload is None else payload.data
+        cdef Py_ssize_t n = PyBytes_GET_SIZE(data)
+        cdef char* place = self.tasks.claim(sizeof(TaskHeader) + n)
+        if place == NULL:
+            return False
+        header.kind = kind
+        header.function = 0 if function is None else function.number
+        header.style = style
+        header.payload = PICKLE if payload is None else payload.kind
+        header.chunk = chunk
+        memcpy(place, &header, sizeof(TaskHeader))
+        memcpy(place + sizeof(TaskHeader), PyBytes_AS_STRING(data), n)
+        position[0] = self.tasks.publish(sizeof(TaskHeader) + n)
+        self.sent_bytes += n
+        self.ring(self.bell)
+        return True
+
+    cdef int ring(self, int32_t* bell) except -1:
+        """Wake the worker if it sleeps at one of its bells."""
+        if ring_bell(bell) == PIPE:
+            try:
+                self.pipe.send_bytes(b"")
+            except OSError:
+                pass                        # it has died, of which the manager is told
+        return 0
+
+
+cdef object value_of(ResultHeader* header, char* data, Py_ssize_t n):
+    """Return a result's value, or a Raw one that is not read yet."""
+    cdef Raw raw
+    if header.payload == INTEGER:
+        return (<int64_t*>data)[0]
+    if header.payload == REAL:
+        return (<double*>data)[0]
+    if header.payload == INTEGERS or header.payload == REALS:
+        return unpack_numbers(header.payload, data, n)
+    if header.payload == NONE:
+        return None
+    if header.payload == TRUE:
+        return True
+    if header.payload == FALSE:
+        return False
+    raw = Raw.__new__(Raw)
+    raw.status = header.status
+    raw.data = PyBytes_FromStringAndSize(data, n)
+    if header.payload == PARCEL:
+        try:
+            raw.data = serialize.open_parcel(raw.data)
+        except Exception as error:
+            return Lost(error)
+    return raw
