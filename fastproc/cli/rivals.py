@@ -46,7 +46,7 @@ def compiled_calls(case: Case, arrays: Arrays, pool: Any, with_peers: bool) -> d
     All but the pool's get the plain arrays; the pool's get copies in shared memory, made here,
     since that is where somebody who uses a pool keeps them.
     """
-    from fastproc.shm import share
+    from fastproc.shm.array import share
 
     calls = {NUMPY: case.numpy_call(arrays)}
     if with_peers:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fastproc import plan
 from fastproc.pool import Pool
-from fastproc.shm import as_shared, share, shared_empty
+from fastproc.shm.array import as_shared, share, shared_empty
 
 Array = npt.NDArray[Any]
 

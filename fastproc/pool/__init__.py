@@ -6,7 +6,17 @@ and back, `serialize.py` how values travel, `remote.py` how exceptions do.  `wor
 `_worker.pyx` are the other side.  `manager.py` starts workers and notices their deaths.
 """
 
-from fastproc.pool.executor import ProcessPoolExecutor
-from fastproc.pool.pool import Pool
+from typing import TYPE_CHECKING
+
+from fastproc import lazy
+
+if TYPE_CHECKING:
+    from fastproc.pool.executor import ProcessPoolExecutor as ProcessPoolExecutor
+    from fastproc.pool.pool import Pool as Pool
 
 __all__ = ["Pool", "ProcessPoolExecutor"]
+
+__getattr__ = lazy.importer(
+    __name__,
+    {"Pool": "fastproc.pool.pool", "ProcessPoolExecutor": "fastproc.pool.executor"},
+)

@@ -9,7 +9,7 @@ from typing_extensions import disjoint_base
 from fastproc.pool._channel import Channel
 from fastproc.pool._job import Function, Job
 from fastproc.pool.serialize import Names
-from fastproc.shm import SharedArray
+from fastproc.shm.memory import Memory
 
 HAS_FUTEX: Final[bool]
 
@@ -27,7 +27,7 @@ class Dispatcher:
         n_cpus: int,
     ) -> None: ...
     @property
-    def memory(self) -> SharedArray: ...
+    def memory(self) -> Memory: ...
     @property
     def n_slots(self) -> int: ...
     @property

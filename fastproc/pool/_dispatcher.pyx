@@ -23,7 +23,7 @@ here is one step to them.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fastproc.pool._channel cimport Batch, Channel, value_of
 from fastproc.pool._job cimport Function, Job, Lost, Raw
@@ -43,12 +43,10 @@ import collections
 import threading
 from concurrent.futures import CancelledError
 
-import numpy as np
-
 from fastproc.errors import TaskTimeout
 from fastproc.pool import serialize
 from fastproc.pool.remote import died_early
-from fastproc.shm import shared_zeros
+from fastproc.shm import memory
 
 #: Whether this system has futexes.
 HAS_FUTEX = bool(_HAS_FUTEX)
@@ -81,7 +79,9 @@ cdef class Dispatcher:
         With so many workers busy nobody looks: the cores are theirs.
     """
 
-    cdef readonly object memory
+    cdef readonly object memory             # of all slots
+    cdef object _mapping
+    cdef char* _base
     cdef readonly Py_ssize_t n_slots
     cdef public object broken               # why no task can run any more, or None
     cdef readonly list channels             # by slot; None where there is no worker
@@ -115,11 +115,13 @@ cdef class Dispatcher:
     ):
         cdef Py_buffer view
         self.n_slots = n_slots
-        self.memory = shared_zeros((PAGE + n_slots * slot_bytes(),), np.uint8)
-        PyObject_GetBuffer(self.memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        self._bell = <int32_t*>(<char*>view.buf + BELL)
-        self._flags = <int64_t*>(<char*>view.buf + FLAGS)
-        PyBuffer_Release(&view)
+        self.memory = memory.create(PAGE + n_slots * slot_bytes())
+        self._mapping = self.memory.mapping
+        PyObject_GetBuffer(self._mapping, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self._base = <char*>view.buf
+        PyBuffer_Release(&view)             # the mapping, which does not move, is kept
+        self._bell = <int32_t*>(self._base + BELL)
+        self._flags = <int64_t*>(self._base + FLAGS)
         self._n_words = (n_slots + 63) // 64
         self.channels = [None] * n_slots
         self._names = names
@@ -146,9 +148,9 @@ cdef class Dispatcher:
     def prepare(self, Py_ssize_t slot):
         """Make a slot ready for a worker that is about to be started; nobody may be using it."""
         cdef Py_ssize_t start = PAGE + slot * slot_bytes()
-        self.memory.view(np.ndarray)[start : start + PAGE + 2 * 64] = 0
-        Ring(self.memory, start + PAGE, RING_BYTES).clear()
-        Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES).clear()
+        memset(self._base + start, 0, PAGE)
+        Ring(self._mapping, start + PAGE, RING_BYTES).clear()
+        Ring(self._mapping, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES).clear()
         self._born[slot] = now_ns()
 
     def attach(self, Py_ssize_t slot, process, int64_t most_tasks, pipe):
@@ -158,21 +160,19 @@ cdef class Dispatcher:
         """
         cdef Channel channel = Channel.__new__(Channel)
         cdef Py_ssize_t start = PAGE + slot * slot_bytes()
-        cdef Py_buffer view
+        cdef char* place = self._base + start
         channel.slot, channel.process, channel.left = slot, process, most_tasks
         channel.pipe = pipe
-        channel.tasks = Ring(self.memory, start + PAGE, RING_BYTES)
-        channel.results = Ring(self.memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES)
-        PyObject_GetBuffer(self.memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        channel.bell = <int32_t*>(<char*>view.buf + start)
-        channel.room = <int32_t*>(<char*>view.buf + start + ROOM)
-        channel.started = <int64_t*>(<char*>view.buf + start + STARTED)
-        channel.since = <int64_t*>(<char*>view.buf + start + SINCE)
-        channel.condemned = <int64_t*>(<char*>view.buf + start + CONDEMNED)
-        channel.ready = <int64_t*>(<char*>view.buf + start + READY)
-        channel.overweight = <int64_t*>(<char*>view.buf + start + OVERWEIGHT)
+        channel.tasks = Ring(self._mapping, start + PAGE, RING_BYTES)
+        channel.results = Ring(self._mapping, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES)
+        channel.bell = <int32_t*>(place + BELL)
+        channel.room = <int32_t*>(place + ROOM)
+        channel.started = <int64_t*>(place + STARTED)
+        channel.since = <int64_t*>(place + SINCE)
+        channel.condemned = <int64_t*>(place + CONDEMNED)
+        channel.ready = <int64_t*>(place + READY)
+        channel.overweight = <int64_t*>(place + OVERWEIGHT)
         channel.born = self._born[slot]
-        PyBuffer_Release(&view)
         channel.flight = collections.deque()
         channel.functions = {}
         with self._lock:

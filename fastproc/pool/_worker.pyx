@@ -32,10 +32,8 @@ from fastproc.shm._ring cimport Ring
 
 import mmap
 import pickle
-from multiprocessing.pool import MaybeEncodingError
 
-from fastproc.pool import serialize
-from fastproc.pool.remote import packed
+from fastproc.pool import remote, serialize
 
 PAGE_BYTES = mmap.PAGESIZE
 
@@ -50,7 +48,7 @@ cdef class Worker:
 
     Parameters
     ----------
-    memory : ndarray
+    memory : mmap
         The pool's shared memory.
     slot : int
         Which slot is this worker's.
@@ -95,7 +93,7 @@ cdef class Worker:
         cdef char* base
         PyObject_GetBuffer(memory, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
         base = <char*>view.buf
-        PyBuffer_Release(&view)             # the array, which does not move, is kept below
+        PyBuffer_Release(&view)             # the mapping, which does not move, is kept below
         self._memory = memory
         self._tasks = Ring(memory, start + PAGE, RING_BYTES)
         self._results = Ring(memory, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES)
@@ -209,10 +207,14 @@ cdef class Worker:
             if atomic_load(self._condemned):
                 self._await_sentence()
             try:
+                # Arguments are let go before the parent hears of the result: it may then use their
+                # memory for the next task's.
                 if chunk:
                     value = [_call(function, style, item) for item in items]
+                    items.clear()
                 else:
                     value = _call(function, style, items[i])
+                    items[i] = None
             except BaseException as error:
                 after = now_ns()
                 self._put_failure(FAILURE, error, after - before)
@@ -265,14 +267,14 @@ cdef class Worker:
         except BaseException as error:
             if status != SUCCESS:
                 raise
-            return self._put_failure(FAILURE, MaybeEncodingError(error, value), duration)
+            return self._put_failure(FAILURE, remote.unwritable(error, value), duration)
         data = payload.data
         header.payload = payload.kind
         self._publish(&header, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         return 0
 
     cdef int _put_failure(self, int32_t status, object error, int64_t duration) except -1:
-        return self._put(status, packed(error), duration)
+        return self._put(status, remote.packed(error), duration)
 
     cdef int _publish(self, ResultHeader* header, const char* data, Py_ssize_t n) except -1:
         cdef char* place = self._results.claim(sizeof(ResultHeader) + n)

@@ -6,12 +6,14 @@ import io
 from collections import ChainMap
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
 from fastproc.pool import serialize
-from fastproc.shm.segment import Handle
+
+if TYPE_CHECKING:
+    from fastproc.shm.segment import Handle
 
 
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]

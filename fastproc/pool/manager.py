@@ -55,14 +55,15 @@ if hasattr(os, "register_at_fork"):
 def _preload_workers() -> None:
     """Have the fork server load, once and for all workers, what every worker needs.
 
-    Loading NumPy takes longer than all else that a worker does to start.  What the user has asked
-    the server to load stays; a server that runs already loads nothing more.
+    And NumPy if it is used here, which takes longer to load than a worker to start.  What the user
+    has asked the server to load stays; a server that runs already loads nothing more.
     """
     from multiprocessing import forkserver  # not there on every system
 
     preload = getattr(forkserver._forkserver, "_preload_modules", None)
-    if isinstance(preload, list) and worker.__name__ not in preload:
-        preload.append(worker.__name__)
+    if isinstance(preload, list):
+        wanted = [worker.__name__, "numpy"] if "numpy" in sys.modules else [worker.__name__]
+        preload += [name for name in wanted if name not in preload]
 
 
 @contextmanager
@@ -139,7 +140,7 @@ class Manager:
         pipe: Connection | None = None
         if not self._has_futex:
             bell, pipe = self._context.Pipe(duplex=False)
-        start: Any = dispatcher.memory, *self._start_with
+        start: Any = self._start_with
         if not self._is_forked:
             # Our own pickling: initializers may be lambdas too, and the handles can be recalled.
             self._sent[slot] = serialize.dumps(start, self._names)
@@ -147,6 +148,7 @@ class Manager:
         process: Any = self._context.Process(  # type: ignore[attr-defined]
             target=worker.main,
             args=(
+                dispatcher.memory,
                 start,
                 self._is_forked,
                 slot,
@@ -182,6 +184,7 @@ class Manager:
             if self.dispatcher.closing and self.dispatcher.is_idle():
                 self.dispatcher.retire()
         self._call_back()
+        self.dispatcher.memory.drop()
 
     def _read_pipe(self) -> None:
         while self._pipe.poll(0):
@@ -264,6 +267,7 @@ class Manager:
         if self.thread is None:
             for process in self.processes.values():
                 process.join()
+            self.dispatcher.memory.drop()
 
     def _signal(self, send: Callable[[Any], None]) -> None:
         """Send a signal to all workers, and start no more."""

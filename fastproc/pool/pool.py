@@ -12,18 +12,15 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from multiprocessing import util
 from multiprocessing.context import BaseContext
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastproc import config
 from fastproc.pool._job import CALL, MAP, STARMAP, Job
 from fastproc.pool.manager import Manager
 from fastproc.pool.result import AsyncResult, IMapIterator, load_tqdm
-from fastproc.shm import SharedArray
 
-#: Blocks per process that `map_blocks` aims at: enough that no process waits long for the last.
-BLOCKS_PER_PROCESS = 4
+if TYPE_CHECKING:
+    from fastproc.shm.array import SharedArray
 
 #: A job's `chunk` beside a number of items: each item's result comes by itself, or the pool
 #: chooses how many items make a task from how long they take.
@@ -436,62 +433,14 @@ class Pool:
 
         Examples
         --------
-        >>> from fastproc.shm import share
+        >>> import numpy as np
+        >>> from fastproc.shm.array import share
         >>> with Pool(2) as pool:
         ...     list(map(int, pool.map_blocks(np.sum, share([1, 2, 3, 4]), block_size=2)))
         [3, 7]
         """
-        inputs = (array, *arrays)
-        names = ["array", *(f"arrays[{index}]" for index in range(len(arrays)))]
-        length = _common_length(dict(zip(names, inputs, strict=True)), out, axis)
-        if block_size is None:
-            block_size = max(1, -(-length // (BLOCKS_PER_PROCESS * self.processes)))
-        if block_size < 1:
-            raise ValueError(f"block_size must be at least 1, not {block_size}")
-        tasks = []
-        for start in range(0, length, block_size):
-            part = slice(start, start + block_size)
-            blocks = [_along(each, axis, part) for each in inputs]
-            tasks.append((func, blocks, None if out is None else _along(out, axis, part)))
-        results = self.starmap(_run_block, tasks, chunksize=1)
+        from fastproc.pool import blocks
+
+        tasks = blocks.cut(func, (array, *arrays), out, axis, block_size, self.processes)
+        results = self.starmap(blocks.run, tasks, chunksize=1)
         return results if out is None else out
-
-
-def _common_length(arrays: dict[str, Any], out: Any, axis: int) -> int:
-    """Check the arguments of `map_blocks`; return how long the arrays are along `axis`."""
-    length: int = -1
-    for name, array in (arrays if out is None else {**arrays, "out": out}).items():
-        if not isinstance(array, SharedArray) or not array.is_shared:
-            raise TypeError(
-                f"{name} must be a shared array, not {type(array).__name__}: workers cannot see "
-                "other memory; make it with shared_empty() or copy it with share()"
-            )
-        if not -array.ndim <= axis < array.ndim:
-            raise np.exceptions.AxisError(axis, array.ndim, f"map_blocks cannot cut {name}")
-        if length < 0:
-            length = array.shape[axis]
-        if array.shape[axis] != length:
-            raise ValueError(
-                f"all arrays must have the same length along axis {axis}; {name} has "
-                f"{array.shape[axis]} and array has {length}"
-            )
-    if out is not None and not out.flags.writeable:
-        raise ValueError("out is read-only; pass an array that may be written")
-    return length
-
-
-def _along(array: SharedArray, axis: int, part: slice) -> SharedArray:
-    """Return the view of one part of `array` along `axis`."""
-    index = [slice(None)] * array.ndim
-    index[axis] = part
-    view: SharedArray = array[tuple(index)]
-    return view
-
-
-def _run_block(func: Callable[..., Any], blocks: list[SharedArray], out: Any) -> Any:
-    """Do one task of `map_blocks`, in a worker."""
-    result = func(*blocks)
-    if out is None:
-        return result
-    out[...] = result
-    return None

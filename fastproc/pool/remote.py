@@ -8,8 +8,6 @@ raised itself a RemoteError with that text is.
 from __future__ import annotations
 
 import signal
-import traceback
-from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
 from typing import Any
 
 from fastproc.errors import RemoteError, WorkerDied
@@ -20,6 +18,8 @@ Description = tuple[bytes | None, str, str, str]
 
 def packed(error: BaseException) -> Description:
     """Return an exception as what surely can be pickled, unpickled and understood."""
+    import traceback  # here, as a worker need not load it to start
+
     text = "".join(traceback.format_exception(error))
     try:
         payload = serialize.dumps(error, serialize.HERE)
@@ -38,8 +38,18 @@ def _message(error: BaseException) -> str:
         return "<its message could not be made>"
 
 
+def unwritable(error: BaseException, value: Any) -> Exception:
+    """Return the error of a task whose result cannot be pickled, as multiprocessing has it."""
+    from multiprocessing import pool
+
+    raised: Exception = pool.MaybeEncodingError(error, value)  # type: ignore[attr-defined]
+    return raised
+
+
 def unpacked(description: Description) -> Exception:
     """Return the exception to raise, with the worker's traceback as its cause."""
+    from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
+
     data, name, message, text = description
     error: Any = None
     if data is not None:

@@ -5,8 +5,10 @@ Three ways, the cheapest that works:
 * plain pickle, with shared arrays as handles (multiprocessing's reducers apply);
 * cloudpickle, for what plain pickle sends by name though the other side has no such name:
   lambdas, closures, functions and classes of a notebook or of ``python -``;
-* a *parcel*: large buffers are copied once into a recycled shared segment, where the other side
-  uses them as they lie, so that an array costs one memcpy and arrives writable.
+* a *parcel* for large buffers (``parcel.py``), which the other side uses where they lie.
+
+Neither this module nor anything that a worker needs to start imports NumPy: it is loaded with the
+first array, for which a worker that never sees one need not wait.
 
 Nothing is read here that another user could have written: bytes come from rings in memory that
 only related processes can open.
@@ -22,15 +24,13 @@ import sys
 from collections import ChainMap
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from fastproc.config import KIB
 from fastproc.pool._plain import is_plain, pack_numbers
-from fastproc.shm import SharedArray, shared_empty
-from fastproc.shm.array import reduce_to_handle
-from fastproc.shm.segment import Handle, recall
+
+if TYPE_CHECKING:
+    from fastproc.shm.segment import Handle
 
 #: Buffers from this size on go into a parcel: below, a copy costs less than a segment (some 20 us).
 LEAST_BUFFER = 32 * KIB
@@ -40,9 +40,6 @@ MOST_INLINE = 64 * KIB
 
 #: Numbers in a list from which on it is worth looking whether it has nothing else.
 LEAST_NUMBERS = 4
-
-#: Buffers in a parcel begin at multiples of this, as NumPy's own memory does at least.
-ALIGNMENT = 64
 
 PROTOCOL = 5
 
@@ -63,8 +60,7 @@ class Payload:
 
     def recall(self) -> None:
         """Free what a receiver that has died will not take."""
-        if self.handles:
-            recall(self.handles)
+        recall(self.handles)
 
 
 class Names:
@@ -148,11 +144,20 @@ class _Pickler(pickle.Pickler):
 
 def reduce_shared(obj: Any, handles: list[Handle]) -> Any:
     """Reduce a shared array and note its handle; NotImplemented for anything else."""
-    if not isinstance(obj, SharedArray) or not obj.is_shared:
+    arrays = sys.modules.get("fastproc.shm.array")  # where it is not loaded there is no such array
+    if arrays is None or not isinstance(obj, arrays.SharedArray) or not obj.is_shared:
         return NotImplemented
-    reduced = reduce_to_handle(obj)
+    reduced = arrays.reduce_to_handle(obj)
     handles.append(reduced[1][0])
     return reduced
+
+
+def recall(handles: list[Handle]) -> None:
+    """Free the memory behind handles that nobody will take."""
+    if handles:
+        from fastproc.shm import segment
+
+        segment.recall(handles)
 
 
 def dumps(obj: Any, names: Names) -> Payload:
@@ -192,7 +197,12 @@ def dumps(obj: Any, names: Names) -> Payload:
     data = file.getbuffer()
     if not buffers and data.nbytes <= MOST_INLINE:
         return Payload(file.getvalue(), PICKLE, handles)
-    return _parcel([data, *buffers], handles)
+    from fastproc.pool import parcel
+
+    memory, ends = parcel.pack([data, *buffers])
+    file = io.BytesIO()
+    _Pickler(file, HERE, handles, None).dump((memory, ends))
+    return Payload(file.getvalue(), PARCEL, handles)
 
 
 def _dump_by_value(
@@ -214,38 +224,22 @@ def _dump_by_value(
         raise first_error from error
 
 
-def _parcel(parts: list[memoryview], handles: list[Handle]) -> Payload:
-    """Copy pickle and buffers into a shared segment."""
-    ends, end = [], 0
-    for part in parts:
-        start = -(-end // ALIGNMENT) * ALIGNMENT
-        end = start + part.nbytes
-        ends.append((start, end))
-    memory = shared_empty((end,), np.uint8)
-    plain = memory.view(np.ndarray)
-    for part, (start, stop) in zip(parts, ends, strict=True):
-        plain[start:stop] = np.frombuffer(part, np.uint8)
-    file = io.BytesIO()
-    _Pickler(file, HERE, handles, None).dump((memory, ends))
-    return Payload(file.getvalue(), PARCEL, handles)
-
-
 def open_parcel(data: bytes) -> tuple[Any, list[tuple[int, int]]]:
-    """Map the segment of a parcel; from here on it is this process that keeps it.
+    """Map the memory of a parcel; from here on it is this process that keeps it.
 
     Raises
     ------
     SegmentGoneError
         If its sender has been killed.
     """
-    memory, ends = pickle.loads(data)
-    return memory.view(np.ndarray), ends
+    return pickle.loads(data)  # type: ignore[no-any-return]
 
 
 def loads(data: Any) -> Any:
     """Return the object that `dumps` pickled, from its bytes or from an opened parcel."""
     if isinstance(data, tuple):
-        memory, ends = data
-        first, *rest = (memory[start:stop] for start, stop in ends)
-        return pickle.loads(first, buffers=rest)
+        from fastproc.pool import parcel
+
+        first, *rest = parcel.unpack(*data)
+        return pickle.loads(first.data, buffers=rest)
     return pickle.loads(data)

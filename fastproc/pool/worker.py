@@ -18,9 +18,11 @@ from typing import Any
 from fastproc import config
 from fastproc.pool import serialize
 from fastproc.pool._worker import Worker
+from fastproc.shm.memory import Memory
 
 
 def main(
+    memory: Memory,
     start: Any,
     is_forked: bool,
     slot: int,
@@ -32,7 +34,7 @@ def main(
 ) -> None:
     """Be the worker in a slot.
 
-    `start` is the pool's memory, the initializer and its arguments; pickled, if not forked.
+    `start` is the initializer and its arguments; pickled, if not forked.
     """
     die_with_parent(lifeline)
     if is_forked:
@@ -46,8 +48,8 @@ def main(
         if kind == serialize.PARCEL:
             data = serialize.open_parcel(data)
         start = serialize.loads(data)
-    memory, initializer, initargs = start
-    worker = Worker(memory, slot, wake, bell, spin_ns, most_memory)
+    initializer, initargs = start
+    worker = Worker(memory.mapping, slot, wake, bell, spin_ns, most_memory)
     if initializer is not None:
         try:
             initializer(*initargs)

@@ -1,9 +1,6 @@
 """Layer: shm.  Memory that many processes see; it knows no kernel and no pool.
 
 `memory.py` gets bytes from the system, `header.py` counts who uses them, `segment.py` decides when
-they may be used again, and `array.py` makes NumPy arrays of them.
+they may be used again, and `array.py` makes NumPy arrays of them.  `_ring.pyx` and `_bell.pxd` are
+how two processes talk through such memory; they need no NumPy.
 """
-
-from fastproc.shm.array import SharedArray, as_shared, share, shared_empty, shared_zeros
-
-__all__ = ["SharedArray", "as_shared", "share", "shared_empty", "shared_zeros"]

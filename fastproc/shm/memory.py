@@ -24,7 +24,6 @@ import errno
 import functools
 import mmap
 import os
-import secrets
 import stat
 import sys
 import tempfile
@@ -55,6 +54,10 @@ class Memory:
         if self.kind == "file":
             return (self.kind, reduction.DupFd(self.fd))
         return (self.kind, self._name, len(self.mapping))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a place, for a process that multiprocessing is starting."""
+        return open_place, (self.place(os.getpid(), self.fd),)
 
     def write(self, start: int, data: memoryview) -> None:
         """Write `data` from byte `start` on, for which fresh pages need not be mapped here."""
@@ -106,7 +109,7 @@ def create(size: int) -> Memory:
         if backend != "portable" and hasattr(os, "memfd_create"):
             return _create_memfd(size)
         if sys.platform == "win32":
-            name = f"fastproc-{secrets.token_hex(16)}"
+            name = f"fastproc-{os.urandom(16).hex()}"
             return Memory("mapping", mmap.mmap(-1, size, tagname=name), name=name)
         return _create_file(size)
     except OSError as error:

@@ -10,7 +10,7 @@ import pytest
 
 from fastproc import config
 from fastproc.pool import Pool
-from fastproc.shm import SharedArray, share, shared_empty, shared_zeros
+from fastproc.shm.array import SharedArray, share, shared_empty, shared_zeros
 
 _started_with = None
 

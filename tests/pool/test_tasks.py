@@ -12,7 +12,7 @@ import pytest
 
 from fastproc.errors import TaskTimeout, WorkerDied
 from fastproc.pool import Pool
-from fastproc.shm import shared_zeros
+from fastproc.shm.array import shared_zeros
 
 
 def cube(x):

@@ -18,7 +18,8 @@ from relatives import Relative
 
 from fastproc.config import MIB
 from fastproc.errors import SegmentGoneError
-from fastproc.shm import SharedArray, segment, share, shared_empty, shared_zeros
+from fastproc.shm import segment
+from fastproc.shm.array import SharedArray, share, shared_empty, shared_zeros
 
 #: What is left of a closed segment while somebody has it mapped, in the 512 bytes of st_blocks.
 HEADER_BLOCKS = 4096 // 512
@@ -440,7 +441,7 @@ def test_process_arguments(method, backend):
 FAMILY = """
 import multiprocessing, os, sys, time
 import numpy as np
-from fastproc.shm import share
+from fastproc.shm.array import share
 
 def child(x, queue):
     queue.put(share(x + 1))

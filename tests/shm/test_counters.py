@@ -4,7 +4,8 @@ import multiprocessing
 
 import pytest
 
-from fastproc.shm import _counters, shared_zeros
+from fastproc.shm import _counters
+from fastproc.shm.array import shared_zeros
 
 
 def test_load_and_store_see_each_other():

@@ -9,7 +9,8 @@ import pytest
 
 from fastproc import config
 from fastproc.errors import ConfigError, SegmentGoneError
-from fastproc.shm import memory, segment, share
+from fastproc.shm import memory, segment
+from fastproc.shm.array import share
 
 
 @pytest.fixture

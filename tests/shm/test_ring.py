@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from fastproc.shm import shared_zeros
 from fastproc.shm._ring import RING_HEADER_BYTES, Ring
+from fastproc.shm.array import shared_zeros
 
 CAPACITY = 1024
 fork = multiprocessing.get_context("fork")

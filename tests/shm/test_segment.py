@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from fastproc.config import MIB
 from fastproc.errors import ConfigError, SegmentGoneError
-from fastproc.shm import segment, share, shared_empty, shared_zeros
+from fastproc.shm import segment
+from fastproc.shm.array import share, shared_empty, shared_zeros
 
 process = segment._process
 

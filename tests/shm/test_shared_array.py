@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fastproc.shm import SharedArray, array, share, shared_empty, shared_zeros
+from fastproc.shm import array
+from fastproc.shm.array import SharedArray, share, shared_empty, shared_zeros
 
 
 @pytest.fixture
