@@ -90,6 +90,7 @@ setup(
         *cython_modules(
             [
                 "fastproc.kernels._cpu",
+                "fastproc.shm._copy",
                 "fastproc.shm._counters",
                 "fastproc.shm._ring",
                 "fastproc.pool._plain",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.shm.array import SharedArray, shared_empty
+from fastproc.shm.array import SharedArray, shared_bytes
 
 #: Buffers begin at multiples of this, as NumPy's own memory does at least.
 ALIGNMENT = 64
@@ -25,11 +25,7 @@ def pack(parts: list[memoryview]) -> tuple[SharedArray, Ends]:
         start = -(-end // ALIGNMENT) * ALIGNMENT
         end = start + part.nbytes
         ends.append((start, end))
-    memory = shared_empty((end,), np.uint8)
-    plain = memory.view(np.ndarray)
-    for part, (start, stop) in zip(parts, ends, strict=True):
-        plain[start:stop] = np.frombuffer(part, np.uint8)
-    return memory, ends
+    return shared_bytes(parts, [start for start, _ in ends]), ends
 
 
 def unpack(memory: SharedArray, ends: Ends) -> list[npt.NDArray[np.uint8]]:

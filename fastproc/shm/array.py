@@ -20,11 +20,13 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from fastproc import config
 from fastproc.config import KIB
 from fastproc.shm import segment as segments
+from fastproc.shm._copy import copy
 from fastproc.shm.segment import Handle, Segment
 
-#: Bytes from which on `share` has the kernel write fresh memory: it then need not clear the pages
+#: Bytes from which on the kernel is asked to write fresh memory: it then need not clear the pages
 #: first, nor fault for each of them.  100 MiB take 42 ms instead of 69.
 LEAST_WRITTEN = 64 * KIB
 
@@ -258,11 +260,52 @@ def share(array: npt.ArrayLike) -> SharedArray:
     strides = np.empty_like(source, order="K", subok=False).strides
     segment, root, is_fresh = segments.create(source.nbytes)
     result = _view(segment, root, source.shape, source.dtype, 0, strides)
-    if is_fresh and source.nbytes >= LEAST_WRITTEN and source.flags.forc:
-        segment.write(source.ravel(order="K").view(np.uint8))
+    if source.nbytes >= LEAST_WRITTEN and source.flags.forc:
+        _fill(segment, root, is_fresh, 0, source.ravel(order="K").view(np.uint8).data)
     else:
         np.copyto(result, source)
     return result
+
+
+def shared_bytes(parts: Sequence[memoryview], starts: Sequence[int]) -> SharedArray:
+    """Return a shared array of bytes, with a copy of each part from its start on.
+
+    Parameters
+    ----------
+    parts : sequence of memoryview
+        Contiguous bytes.
+    starts : sequence of int
+        In ascending order; parts must not overlap.  What is between them is not set.
+
+    Returns
+    -------
+    SharedArray
+        One axis of uint8, which ends with the last part.
+
+    Examples
+    --------
+    >>> shared_bytes([memoryview(b"ab"), memoryview(b"c")], [0, 2]).tobytes()
+    b'abc'
+    """
+    nbytes = starts[-1] + parts[-1].nbytes
+    segment, root, is_fresh = segments.create(nbytes)
+    for part, start in zip(parts, starts, strict=True):
+        _fill(segment, root, is_fresh, start, part)
+    return _view(segment, root, (nbytes,), np.dtype(np.uint8), 0, (1,))
+
+
+def _fill(
+    segment: Segment,
+    root: npt.NDArray[np.uint8],
+    is_fresh: bool,
+    start: int,
+    data: memoryview,
+) -> None:
+    """Copy bytes into a segment in the quickest way."""
+    if is_fresh and data.nbytes >= LEAST_WRITTEN:
+        segment.write(start, data)
+    else:
+        copy(root[start : start + data.nbytes], data, config.default_workers())
 
 
 def as_shared(array: npt.NDArray[Any]) -> SharedArray | None:

@@ -108,9 +108,9 @@ class Segment:
         """The bytes that the data may take."""
         return len(self.memory.mapping) - HEADER_BYTES
 
-    def write(self, data: npt.NDArray[np.uint8]) -> None:
-        """Write the first data bytes; faster than through an array if the segment is fresh."""
-        self.memory.write(HEADER_BYTES, data.data)
+    def write(self, start: int, data: memoryview) -> None:
+        """Write data bytes from `start` on; quicker than through an array into fresh memory."""
+        self.memory.write(HEADER_BYTES + start, data)
 
     def root(self) -> npt.NDArray[np.uint8] | None:
         """Return the array of all data bytes if it is alive."""
