@@ -37,6 +37,8 @@ cdef class Channel:
     cdef readonly int64_t busy              # nanoseconds in tasks
     cdef readonly int64_t sent_bytes        # in its rings; parcels count by their handles
     cdef readonly int64_t received_bytes
+    cdef bint is_full                       # its ring of tasks had no room for the last message
+    cdef bint no_prefetch                   # what waited there was withdrawn for an idle worker
     cdef object pipe                        # to its bell, where there are no futexes
     cdef object flight                      # Batches sent and not finished, in order
     cdef dict functions                     # sent, by number
@@ -44,7 +46,4 @@ cdef class Channel:
     cdef bint put(self, int32_t kind, Function function, int style, int64_t chunk, object payload,
                   int64_t* position)
     cdef int ring(self, int32_t* bell) except -1
-
-
-# Returns a result's value, or a Raw one that is not read yet.
-cdef object value_of(ResultHeader* header, char* data, Py_ssize_t n)
+    cdef object value_of(self, ResultHeader* header, char* data, Py_ssize_t n)

@@ -12,9 +12,6 @@ from fastproc.pool._messages cimport (
 from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._bell cimport PIPE, ring_bell
 
-from fastproc.pool import serialize
-from fastproc.pool._job import Lost
-
 
 cdef class Batch:
     """The tasks of one message."""
@@ -53,28 +50,24 @@ cdef class Channel:
                 pass                        # it has died, of which the manager is told
         return 0
 
-
-cdef object value_of(ResultHeader* header, char* data, Py_ssize_t n):
-    """Return a result's value, or a Raw one that is not read yet."""
-    cdef Raw raw
-    if header.payload == INTEGER:
-        return (<int64_t*>data)[0]
-    if header.payload == REAL:
-        return (<double*>data)[0]
-    if header.payload == INTEGERS or header.payload == REALS:
-        return unpack_numbers(header.payload, data, n)
-    if header.payload == NONE:
-        return None
-    if header.payload == TRUE:
-        return True
-    if header.payload == FALSE:
-        return False
-    raw = Raw.__new__(Raw)
-    raw.status = header.status
-    raw.data = PyBytes_FromStringAndSize(data, n)
-    if header.payload == PARCEL:
-        try:
-            raw.data = serialize.open_parcel(raw.data)
-        except Exception as error:
-            return Lost(error)
-    return raw
+    cdef object value_of(self, ResultHeader* header, char* data, Py_ssize_t n):
+        """Return a result's value, or a Raw one that is not read yet."""
+        cdef Raw raw
+        if header.payload == INTEGER:
+            return (<int64_t*>data)[0]
+        if header.payload == REAL:
+            return (<double*>data)[0]
+        if header.payload == INTEGERS or header.payload == REALS:
+            return unpack_numbers(header.payload, data, n)
+        if header.payload == NONE:
+            return None
+        if header.payload == TRUE:
+            return True
+        if header.payload == FALSE:
+            return False
+        raw = Raw.__new__(Raw)
+        raw.status = header.status
+        raw.data = PyBytes_FromStringAndSize(data, n)
+        raw.is_parcel = header.payload == PARCEL
+        raw.sender = self.process.pid
+        return raw

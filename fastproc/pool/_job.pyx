@@ -10,11 +10,18 @@ from fastproc.pool._messages cimport FAILURE, SUCCESS
 from fastproc.pool._messages cimport MAP as _MAP
 from fastproc.pool._messages cimport STARMAP as _STARMAP
 
-from fastproc.pool import serialize
-from fastproc.pool.remote import unpacked
+import collections
+import threading
+
+from fastproc.errors import SegmentGoneError
+from fastproc.pool import remote, serialize
 
 # How a function is called with an item; the numbers of `_messages.pxd`.
 CALL, MAP, STARMAP = _CALL, _MAP, _STARMAP
+
+# Iterators that run nobody's code and never wait; any other is drawn from by a thread of its own.
+PLAIN_ITERATORS = frozenset(
+    type(iter(each)) for each in ((), [], range(0), range(1 << 70), "", b"", set(), {}))
 
 cdef enum:
     # Nanoseconds of work that a message should have: large beside the cost of a message (some
@@ -22,17 +29,30 @@ cdef enum:
     MESSAGE_NS = 500_000
     LEAST_MESSAGE_NS = 50_000
     MOST_TASKS = 1024           # in a message
-    FUNCTION_NUMBERS = 256
 
 
 cdef class Raw:
     """A value as it came, not read yet: reading it runs the user's code."""
 
+    def open(self):
+        """Map the memory of a parcel, which then outlives its sender; `load` tells of errors."""
+        if not self.is_parcel or self.opened is not None or self.error is not None:
+            return
+        try:
+            self.opened = serialize.open_parcel(self.data)
+        except SegmentGoneError as error:
+            self.error = remote.died_early(self.sender, error)
+        except Exception as error:
+            self.error = error
+
     def load(self):
         """Return the value, or raise what the task raised."""
-        value = serialize.loads(self.data)
+        self.open()
+        if self.error is not None:
+            raise self.error
+        value = serialize.loads(self.opened if self.is_parcel else self.data)
         if self.status != SUCCESS:
-            raise unpacked(value)
+            raise remote.unpacked(value)
         return value
 
 
@@ -43,16 +63,17 @@ cdef class Lost(Raw):
         self.status = FAILURE
         self.error = error
 
-    def load(self):
-        raise self.error
-
 
 cdef class Function:
-    """A function with what is sent of it, once per worker."""
+    """A function with what is sent of it, once per worker.
 
-    def __init__(self, function, number, names):
+    `number` is what messages call it by; a worker forgets a function when another comes with its
+    number.
+    """
+
+    def __init__(self, function, int32_t number, names):
         self.function = function
-        self.number = number % FUNCTION_NUMBERS
+        self.number = number
         self.payload = serialize.dumps(function, names)
 
 
@@ -86,42 +107,64 @@ cdef class Job:
         self.function, self.style, self.chunk = function, style, chunk
         self.timeout, self.retries = timeout, retries
         self.is_ordered = is_ordered
-        self.items = self.iterator = None
         self.total = -1
         if isinstance(items, list):
             self.items = items
             self.total = len(items)
             self.values = [None] * self.total
             self.exhausted = self.total == 0
-        else:
+            return
+        self.values = {}
+        if type(items) in PLAIN_ITERATORS:
             self.iterator = items
-            self.values = {}
+        else:
+            self.source = items
+            self.fed = collections.deque()
+            self.room = threading.Lock()
+            self.room.acquire()
 
     @property
     def done(self):
+        """Whether all results are there that will ever be."""
         return self.is_done()
 
     cdef bint is_done(self):
-        return self.abandoned or (self.exhausted and self.unfinished <= 0)
+        return self.abandoned or self.error is not None or (
+            self.exhausted and self.unfinished <= 0)
 
     def has_news(self):
         """Tell whether one who waits for this job can go on."""
-        if self.iterator is not None and (
+        if self.items is None and (
                 self.consumed in self.values if self.is_ordered else len(self.values) > 0):
             return True
         return self.is_done()
 
-    cdef bint may_draw(self, Py_ssize_t n_workers):
-        """Tell whether tasks may be handed out; of an iterator not too far ahead of the taker."""
-        cdef int64_t window
-        if self.exhausted or self.drawing or self.abandoned:
+    cdef bint wants_more(self, Py_ssize_t n_workers, bint closing):
+        """Tell whether items should be drawn, not too far ahead of who takes the results."""
+        cdef int64_t ahead
+        if self.is_eager or closing:
+            return True
+        ahead = self.drawn - self.consumed
+        if self.fed is not None:
+            ahead += len(self.fed)
+        return ahead < 2 * n_workers * self.message_items(n_workers)
+
+    cdef bint may_draw(self, Py_ssize_t n_workers, bint closing):
+        """Tell whether `draw` has items, or the end, to tell of."""
+        if self.exhausted:
             return False
-        if self.iterator is None:
+        if self.items is not None:
             return True
-        if self.is_eager:
-            return True
-        window = 2 * n_workers * max(<int64_t>1, self.message_items(n_workers))
-        return self.drawn - self.consumed < window
+        if self.fed is not None:
+            return len(self.fed) > 0 or self.fed_all
+        return self.wants_more(n_workers, closing)
+
+    cdef int let_feed(self) except -1:
+        """Wake the feeder."""
+        if self.feeder_waits:
+            self.feeder_waits = False
+            self.room.release()
+        return 0
 
     cdef int64_t message_items(self, Py_ssize_t n_workers):
         """Return how many items the next message should have."""
@@ -140,22 +183,33 @@ cdef class Job:
                 rest // (2 * n_workers), <int64_t>(<double>LEAST_MESSAGE_NS / self.item_ns)))
         return max(n, <int64_t>1)
 
-    def draw(self, n):
-        """Return the next `n` items, fewer at the end; runs the user's iterator."""
-        if self.iterator is None:
-            return self.items[self.drawn : self.drawn + n]
-        if self.iterator_error is not None:
-            raise self.iterator_error
-        items = []
-        try:
-            while len(items) < n:
-                items.append(next(self.iterator))
-        except StopIteration:
-            pass
-        except BaseException as error:
-            if not items:
-                raise
-            self.iterator_error = error     # of the next item, not of these
+    cdef list draw(self, int64_t n):
+        """Return the next `n` items, fewer at the end; runs none of the user's code.
+
+        What the iterator raised becomes the result of the item that it should have given.
+        """
+        cdef list items
+        if self.items is not None:
+            items = self.items[self.drawn : self.drawn + n]
+            self.exhausted = self.drawn + len(items) == self.total
+        else:
+            items = []
+            if self.fed is not None:
+                while self.fed and len(items) < n:
+                    items.append(self.fed.popleft())
+                self.exhausted = self.fed_all and not self.fed
+            else:
+                try:
+                    while len(items) < n:
+                        items.append(next(self.iterator))
+                except StopIteration:
+                    self.exhausted = True
+                except Exception as error:          # a set that changed its size, say
+                    self.exhausted, self.iterator_error = True, error
+            if self.exhausted and self.iterator_error is not None:
+                self.values[self.drawn + len(items)] = Lost(self.iterator_error)
+        self.drawn += len(items)
+        self.unfinished += len(items)
         return items
 
     def take(self):
@@ -178,11 +232,16 @@ cdef class Job:
         self.consumed += (<Part>part).count
         return part
 
-    cdef void learn(self, double item_ns):
+    def release(self):
+        """Let go of values that have been read."""
+        self.values = []
+
+    cdef int learn(self, double item_ns) except -1:
         if self.item_ns == 0:
             self.item_ns = item_ns + 1
         else:
             self.item_ns += (item_ns - self.item_ns) / 4
+        return 0
 
     @property
     def n_done(self):
@@ -192,7 +251,7 @@ cdef class Job:
     cdef bint try_again(self, int64_t item):
         """Tell whether a task, whose worker died, is to be done once more; counts."""
         cdef int64_t tries
-        if self.retries == 0 or self.abandoned:
+        if self.retries == 0:
             return False
         if self.tries is None:
             self.tries = {}
@@ -205,8 +264,6 @@ cdef class Job:
         self.unfinished -= count
         if isinstance(value, Raw):
             self.has_raw = True
-            if (<Raw>value).status != SUCCESS:
-                self.failed = True
         if not self.abandoned:
             self.values[first] = value if self.chunk == 0 else Part(value, count)
         return 0

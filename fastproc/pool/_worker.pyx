@@ -8,7 +8,7 @@ that was running from those that are done and those that were only waiting.
 
 from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_AsLongLongAndOverflow
@@ -30,8 +30,22 @@ from fastproc.shm._bell cimport (
 )
 from fastproc.shm._ring cimport Ring
 
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #include <process.h>
+    #define FASTPROC_GETPID() _getpid()
+    #else
+    #include <unistd.h>
+    #define FASTPROC_GETPID() getpid()
+    #endif
+    """
+    int getpid "FASTPROC_GETPID"()
+
 import mmap
+import os
 import pickle
+import sys
 
 from fastproc.pool import remote, serialize
 
@@ -78,7 +92,9 @@ cdef class Worker:
     cdef object _wake
     cdef object _pipe
     cdef int32_t _asleep                    # what a bell says while this worker sleeps at it
-    cdef dict _functions
+    cdef dict _functions                    # by number: whether it is read, and it
+    cdef bint _has_skipped                  # messages that were withdrawn
+    cdef int _pid
     cdef int64_t* _condemned
     cdef int64_t* _ready
     cdef int64_t* _overweight
@@ -114,6 +130,7 @@ cdef class Worker:
         self._asleep = FUTEX if bell is None else PIPE
         self._spin_ns = spin_ns
         self._functions = {}
+        self._pid = getpid()
 
     def run(self):
         """Do what messages say, until one says stop."""
@@ -126,29 +143,64 @@ cdef class Worker:
             memcpy(&header, message, sizeof(TaskHeader))
             if not self._tasks.take():
                 self._tasks.consume()
+                self._has_skipped = True
                 continue
             if header.kind == STOP:
                 self._tasks.consume()
+                self._wait_for_reader()
                 return
-            try:
-                payload = self._load(
-                    message + sizeof(TaskHeader), n - sizeof(TaskHeader), header.payload)
-                error = None
-            except BaseException as caught:
-                payload, error = None, caught
-            self._tasks.consume()
+            message += sizeof(TaskHeader)
+            n -= sizeof(TaskHeader)
             if header.kind == FUNCTION:
-                self._functions[header.function] = (payload, error)
+                self._keep_function(header.function, message, n, header.payload)
+                self._tasks.consume()
                 continue
-            function, function_error = self._functions[header.function]
-            if error is None:
-                error = function_error
+            # Reading the function and the arguments runs the user's code, which may end this
+            # process: it is part of the first task.
+            self._begin()
+            function = items = error = None
+            try:
+                function = self._function(header.function)
+                items = self._load(message, n, header.payload)
+            except BaseException as caught:
+                error = caught
+            self._tasks.consume()
             if error is not None:
                 self._put_failure(UNREADABLE, error, 0)
                 self._tell_parent()
             else:
-                self._run_tasks(function, header.style, header.chunk, payload)
-            payload = function = error = function_error = None
+                self._run_tasks(function, header.style, header.chunk, items)
+
+    cdef int _keep_function(self, int32_t number, char* data, Py_ssize_t n, int32_t kind) except -1:
+        """Keep a function that is not read yet, and its memory at once, while the parent has it."""
+        cdef object kept = PyBytes_FromStringAndSize(data, n)
+        if kind == PARCEL:
+            try:
+                kept = serialize.open_parcel(kept)
+            except Exception as error:
+                kept = error
+        self._functions[number] = False, kept
+        return 0
+
+    cdef object _function(self, int32_t number):
+        is_read, function = self._functions[number]
+        if is_read:
+            return function
+        if isinstance(function, Exception):
+            raise function
+        function = serialize.loads(function)
+        self._functions[number] = True, function
+        return function
+
+    cdef int _begin(self) except -1:
+        """Say that a task begins."""
+        self._begun += 1
+        atomic_store(self._since, now_ns())
+        atomic_store(self._started, self._begun)
+        atomic_fence()                                                  # [condemn]
+        if atomic_load(self._condemned):
+            self._await_sentence()
+        return 0
 
     cdef char* _wait_for_message(self, Py_ssize_t* n) except NULL:
         cdef char* message = self._tasks.front(n)
@@ -156,6 +208,9 @@ cdef class Worker:
         cdef int _
         if message != NULL:
             return message
+        if self._has_skipped:
+            self._has_skipped = False
+            self._tell_parent()             # there is room in the ring now
         with nogil:
             end = now_ns() + self._spin_ns
             while message == NULL and now_ns() < end:
@@ -193,19 +248,15 @@ cdef class Worker:
         return pickle.loads(view)
 
     cdef int _run_tasks(self, object function, int style, int64_t chunk, list items) except -1:
-        """Run the tasks of a message: one per item, or one of all items."""
+        """Run the tasks of a message: one per item, or one of all items; the first has begun."""
         cdef int64_t before, after
         cdef object item, value
         cdef Py_ssize_t i, n = len(items)
         self._rung = after = now_ns()
         for i in range(1 if chunk else n):
             before = after
-            self._begun += 1
-            atomic_store(self._since, before)
-            atomic_store(self._started, self._begun)
-            atomic_fence()                                              # [condemn]
-            if atomic_load(self._condemned):
-                self._await_sentence()
+            if i:
+                self._begin()
             try:
                 # Arguments are let go before the parent hears of the result: it may then use their
                 # memory for the next task's.
@@ -277,6 +328,11 @@ cdef class Worker:
         return self._put(status, remote.packed(error), duration)
 
     cdef int _publish(self, ResultHeader* header, const char* data, Py_ssize_t n) except -1:
+        if getpid() != self._pid:
+            print(
+                "fastproc: a process that a task forked came back from the task; it ends here",
+                file=sys.stderr, flush=True)
+            os._exit(1)                     # else two processes would write to one ring
         cdef char* place = self._results.claim(sizeof(ResultHeader) + n)
         while place == NULL:
             place = self._wait_for_room(sizeof(ResultHeader) + n)
@@ -294,6 +350,14 @@ cdef class Worker:
         place = self._results.claim(n)
         self._sleep(self._room, place != NULL)
         return self._results.claim(n) if place == NULL else place
+
+    cdef int _wait_for_reader(self) except -1:
+        """Sleep until the parent has read all results: some lie in memory of this process."""
+        while not self._results.is_empty():
+            self._tell_parent()
+            lie_down(self._room, self._asleep)
+            self._sleep(self._room, self._results.is_empty())
+        return 0
 
     cdef int _tell_parent(self) except -1:
         """Raise this worker's flag and wake the parent, after publishing."""

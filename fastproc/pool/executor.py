@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, InvalidStateError
-from multiprocessing import util
+from concurrent.futures import Executor, Future, InvalidStateError
 from multiprocessing.context import BaseContext
 from typing import Any
 
@@ -28,14 +28,14 @@ class _Future(Future[Any]):
 
     def _settle(self, job: Job) -> None:
         """Take over the job's outcome: by the manager, or by a waiting thread before it."""
-        if self.done():
-            return
-        value = job.values[0]
-        load = getattr(value, "load", None)
+        if self.done() or job.abandoned:
+            return  # settled by another thread, or cancelled, which `cancel` has said
         try:
+            if job.error is not None:
+                raise job.error
+            value = job.values[0]
+            load = getattr(value, "load", None)
             outcome, error = load() if load is not None else value, None
-        except CancelledError:
-            return  # `cancel` has said so
         except Exception as caught:
             outcome, error = None, caught
         try:
@@ -45,6 +45,7 @@ class _Future(Future[Any]):
                 self.set_exception(error)
         except InvalidStateError:
             pass  # another thread was here first
+        job.release()
 
     def _wait(self, timeout: float | None) -> None:
         if not self.done() and self._dispatcher.wait(self._job, timeout):
@@ -137,14 +138,15 @@ class ProcessPoolExecutor(Executor):
             max_workers, initializer, tuple(initargs), max_tasks_per_child, max_memory, mp_context
         )
         self._is_open = True
-        # What has been submitted is done before the program ends, as concurrent.futures has it.
-        self._close = util.Finalize(self, self._manager.close, exitpriority=15)
+        self._manager.finishes_at_exit = True
+        weakref.finalize(self, self._manager.close).atexit = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Begin ``fn(*args, **kwargs)`` in a worker; return its Future."""
         dispatcher = self._check_open()
         job = Job(dispatcher.function(fn), CALL, [(args, kwargs)], 0)
         future = _Future(dispatcher, job)
+        self._manager.start_calling_back()
         dispatcher.submit(job)
         return future
 
@@ -173,7 +175,7 @@ class ProcessPoolExecutor(Executor):
         chunk = 0 if chunksize == 1 else chunksize
         job = Job(dispatcher.function(fn), STARMAP, items, chunk, is_eager=buffersize is None)
         dispatcher.submit(job)
-        return _results(IMapIterator(dispatcher, job), timeout)
+        return _results(IMapIterator(self, dispatcher, job), timeout)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; workers end when all are done.
@@ -192,6 +194,8 @@ class ProcessPoolExecutor(Executor):
                 future = getattr(job.on_end, "__self__", None)
                 if isinstance(future, _Future):
                     future.cancel()
+                else:
+                    dispatcher.stop(job)  # of a map
         self._manager.close()
         if wait:
             self._manager.join()
@@ -208,12 +212,15 @@ def _results(results: IMapIterator, timeout: float | None) -> Iterator[Any]:
     end = None if timeout is None else time.monotonic() + timeout
 
     def generate() -> Iterator[Any]:
-        while True:
-            try:
-                yield results.next(None if end is None else max(0.0, end - time.monotonic()))
-            except StopIteration:
-                return
-            except multiprocessing.TimeoutError:
-                raise TimeoutError from None
+        try:
+            while True:
+                try:
+                    yield results.next(None if end is None else max(0.0, end - time.monotonic()))
+                except StopIteration:
+                    return
+                except multiprocessing.TimeoutError:
+                    raise TimeoutError from None
+        finally:
+            results.abandon()
 
     return generate()

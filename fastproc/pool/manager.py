@@ -6,13 +6,15 @@ and nothing for it to do while a caller waits for results and so leads (``_dispa
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import connection
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from typing import Any
@@ -21,7 +23,7 @@ from fastproc import config
 from fastproc.errors import PoolTerminated
 from fastproc.pool import remote, serialize, worker
 from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
-from fastproc.pool._job import Job
+from fastproc.pool.result import CALLBACK_THREAD
 
 #: Nanoseconds that one who waits looks for news before it goes to sleep.  Falling asleep and being
 #: waked takes some 40 us in a virtual machine, so looking longer than that cannot pay.
@@ -37,19 +39,22 @@ MOST_FALSE_STARTS = 10
 #: What one counts that somebody kills (SIGKILL), which is no fault of its and may stop.
 KILLED_START = 0.1
 
-#: The parent's ends of all lifelines.  A fork of this process must not keep them open, or workers
-#: would outlive their parent.
-_lifelines: weakref.WeakSet[Connection] = weakref.WeakSet()
+#: Seconds between two tries to start a worker when the system refuses, and how many are made while
+#: there is no worker at all.
+RETRY_SECONDS = 0.1
+MOST_RETRIES = 50
+
+_managers: weakref.WeakSet[Manager] = weakref.WeakSet()
 
 
-def _close_lifelines() -> None:
-    for lifeline in list(_lifelines):
-        lifeline.close()
-    _lifelines.clear()
+def _forget_pools() -> None:
+    """In a fork of a process that has pools: leave them to their process."""
+    for manager in list(_managers):
+        manager.forget()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_lifelines)
+    os.register_at_fork(after_in_child=_forget_pools)
 
 
 def _preload_workers() -> None:
@@ -86,7 +91,10 @@ def _main_that_can_be_imported() -> Iterator[None]:
 
 
 class Manager:
-    """The workers of a pool and the thread that looks after them."""
+    """The workers of a pool and the threads that look after them."""
+
+    #: Whether what has been submitted is done before the program ends, not terminated.
+    finishes_at_exit = False
 
     def __init__(
         self,
@@ -110,17 +118,26 @@ class Manager:
         if method == "forkserver":
             _preload_workers()
         self._is_forked = method == "fork"
+        # The fork server's workers are no children of this process.
+        self._has_children = method != "forkserver"
         self._names = serialize.names_of_workers(method)
         self.dispatcher = Dispatcher(
             processes, self._wake, self._has_futex, self._names, self._spin_ns, n_cpus
         )
         self.processes: dict[int, Any] = {}
+        self._deaths: dict[int, int] = {}  # what becomes readable when a worker dies
         self._lifelines: dict[int, Connection] = {}
         self._sent: dict[int, serialize.Payload] = {}  # to workers that were not forked
         self._lock = threading.Lock()  # guards what follows, and starting against ending
         self._is_ending = False
+        self._kill_at: float | None = None
+        self._end_is_requested = False
         self._false_starts = 0.0
+        self._vacant: list[int] = []  # slots whose worker could not be started
+        self._retries = 0
+        self._caller: threading.Thread | None = None
         self.thread: threading.Thread | None = None
+        _managers.add(self)
         try:
             for slot in range(processes):
                 self._start(slot)
@@ -129,13 +146,15 @@ class Manager:
             raise
         self.thread = threading.Thread(target=self._run, name="fastproc manager", daemon=True)
         self.thread.start()
+        # Before multiprocessing waits for its processes at exit, which would not end by themselves.
+        self._at_exit = util.Finalize(None, self._end_at_exit, exitpriority=15)
 
     def _start(self, slot: int) -> None:
         """Start a worker in a free slot."""
         dispatcher = self.dispatcher
         dispatcher.prepare(slot)
         theirs, ours = self._context.Pipe(duplex=False)
-        _lifelines.add(ours)
+        self._lifelines[slot] = ours  # before the fork, in which `forget` closes it
         bell: Connection | None = None
         pipe: Connection | None = None
         if not self._has_futex:
@@ -166,25 +185,52 @@ class Manager:
         if bell is not None:
             bell.close()
         self.processes[slot] = process
-        self._lifelines[slot] = ours
+        self._deaths[slot] = self._watch(process)
         dispatcher.attach(slot, process, self._most_tasks, pipe)
 
+    def _watch(self, process: Any) -> int:
+        """Return what becomes readable when a worker dies.
+
+        The sentinel is the end of a pipe, and does so only when nobody has the other end any more,
+        of which each process has one that the worker, or another thread here, forks.
+        """
+        if self._has_children and hasattr(os, "pidfd_open"):
+            with suppress(OSError):
+                return os.pidfd_open(process.pid)
+        return int(process.sentinel)
+
     def _run(self) -> None:
-        while self.processes:
-            next_look = self.dispatcher.overdue()
+        try:
+            self._supervise()
+        except BaseException as error:
+            # Nobody must wait for ever for what will not come.
+            self.dispatcher.fail_all(error)
+            self._signal(lambda process: process.kill())
+            raise
+        finally:
+            self.dispatcher.ended.put(None)
+            self.dispatcher.memory.drop()
+            self._at_exit.cancel()
+
+    def _supervise(self) -> None:
+        while self.processes or self._vacant:
+            if self._end_is_requested and not self._is_ending:
+                self.terminate()
+            looks = [self.dispatcher.overdue(), RETRY_SECONDS if self._vacant else None]
+            if self._kill_at is not None:
+                looks.append(max(0.0, self._kill_at - time.monotonic()))
             self._kill_condemned()
-            sentinels = {process.sentinel: slot for slot, process in self.processes.items()}
-            for ready in connection.wait([self._pipe, *sentinels], next_look):
+            deaths = {death: slot for slot, death in self._deaths.items()}
+            next_look = min((look for look in looks if look is not None), default=None)
+            for ready in connection.wait([self._pipe, *deaths], next_look):
                 if ready is self._pipe:
                     self._read_pipe()
                 else:
-                    self._replace(sentinels[ready])
+                    self._bury(deaths[int(ready)])  # type: ignore[arg-type]
+            self._fill()
             self.dispatcher.lead_once()
-            self._call_back()
-            if self.dispatcher.closing and self.dispatcher.is_idle():
+            if self.dispatcher.is_finished():
                 self.dispatcher.retire()
-        self._call_back()
-        self.dispatcher.memory.drop()
 
     def _read_pipe(self) -> None:
         while self._pipe.poll(0):
@@ -194,47 +240,79 @@ class Manager:
 
     def _kill_condemned(self) -> None:
         while self.dispatcher.to_kill:
-            slot = self.dispatcher.to_kill.popleft()
-            if slot in self.processes:
-                self.processes[slot].kill()
+            channel = self.dispatcher.to_kill.popleft()
+            if self.dispatcher.channels[channel.slot] is channel:
+                channel.process.kill()
+        if self._kill_at is not None and time.monotonic() >= self._kill_at:
+            self._kill_at = None
+            self._signal(lambda process: process.kill())
 
-    def _replace(self, slot: int) -> None:
-        """Settle a worker's death, and start another in its place unless the pool ends."""
+    def _bury(self, slot: int) -> None:
+        """Settle a worker's death."""
         process = self.processes[slot]
         with self._lock:
             process.join()  # it is dead; no signal is sent to its number from here on
             del self.processes[slot]
             self._lifelines.pop(slot).close()
+            death = self._deaths.pop(slot)
+            if death != process.sentinel:
+                os.close(death)
         if slot in self._sent:
             self._sent.pop(slot).recall()
         if self.dispatcher.has_begun(slot):
             self._false_starts = 0
         else:
             self._false_starts += KILLED_START if process.exitcode == -9 else 1
-        self.dispatcher.bury(slot, lambda function: remote.death(process, function))
+        self.dispatcher.bury(slot)
         if self._false_starts >= MOST_FALSE_STARTS:
             self.dispatcher.fail_all(remote.false_start(process))
         if process.exitcode is not None:  # multiprocessing may have waited for it, at exit
             process.close()
+        self._vacant.append(slot)
+
+    def _fill(self) -> None:
+        """Start workers in the places of those that have died, unless the pool ends."""
+        while self._vacant:
+            with self._lock:
+                if (
+                    self._is_ending
+                    or self.dispatcher.broken is not None
+                    or self.dispatcher.is_finished()
+                ):
+                    self._vacant.clear()
+                    return
+                try:
+                    self._start(self._vacant[-1])
+                except Exception as error:  # no process or descriptor to be had, perhaps for now
+                    self._retries += 1
+                    if self.processes or self._retries < MOST_RETRIES:
+                        return
+                    self.dispatcher.fail_all(error)
+                    continue
+                self._vacant.pop()
+                self._retries = 0
+            self.dispatcher.hand_out()
+
+    def start_calling_back(self) -> None:
+        """Have callbacks called, by a thread of their own: they may take long, or use the pool."""
         with self._lock:
-            is_wanted = not (
-                self._is_ending
-                or self.dispatcher.broken is not None
-                or (self.dispatcher.closing and self.dispatcher.is_idle())
-            )
-            if is_wanted:
-                self._start(slot)
+            if self._caller is None:
+                self._caller = threading.Thread(
+                    target=self._call_back, name=CALLBACK_THREAD, daemon=True
+                )
+                self._caller.start()
 
     def _call_back(self) -> None:
-        """Call the callbacks of jobs that have ended."""
-        while self.dispatcher.ended:
-            job: Job = self.dispatcher.ended.popleft()
-            assert job.on_end is not None
+        while (job := self.dispatcher.ended.get()) is not None:
+            on_end, job.on_end = job.on_end, None
+            assert on_end is not None
             try:
-                job.on_end(job)
-            except Exception as error:
+                on_end(job)
+            except BaseException as error:
                 # As of any thread: the error is shown, and the pool goes on.
-                sys.excepthook(type(error), error, error.__traceback__)
+                details = type(error), error, error.__traceback__, threading.current_thread()
+                threading.excepthook(threading.ExceptHookArgs(details))
+            job = on_end = None
 
     def check_process(self) -> None:
         """Raise RuntimeError in a fork of the process that has the pool."""
@@ -244,12 +322,25 @@ class Manager:
                 "make a pool here"
             )
 
+    def forget(self) -> None:
+        """In a fork of the process that has the pool: let go of the workers' lives."""
+        # Open here, these would let workers outlive their parent.
+        for lifeline in list(self._lifelines.values()):
+            lifeline.close()
+        self.dispatcher.is_foreign = True
+        for process in list(self.processes.values()):
+            multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
+
     def close(self) -> None:
         """Have the workers stop when all jobs are done."""
-        if os.getpid() != self.pid:
-            return
-        self.dispatcher.closing = True
-        self.dispatcher.wake_manager()
+        if os.getpid() == self.pid:
+            self.dispatcher.close()
+
+    def request_end(self) -> None:
+        """Have the manager end all workers; takes no lock, so any finalizer may call it."""
+        if os.getpid() == self.pid:
+            self._end_is_requested = True
+            self.dispatcher.wake_manager()
 
     def terminate(self) -> None:
         """End all workers now; what they had not done fails with PoolTerminated."""
@@ -259,15 +350,25 @@ class Manager:
         self.dispatcher.fail_all(
             PoolTerminated("the pool was terminated before this task had ended")
         )
-        self._signal(lambda process: process.terminate())
-        # The finalizer of a pool that nobody refers to any more may run in the manager's thread.
-        if self.thread is not None and self.thread is not threading.current_thread():
-            self.thread.join(GRACE_SECONDS)
-        self._signal(lambda process: process.kill())
         if self.thread is None:
+            self._signal(lambda process: process.kill())
             for process in self.processes.values():
                 process.join()
             self.dispatcher.memory.drop()
+            return
+        # The manager goes on by itself if this thread is interrupted from here on.
+        self._kill_at = time.monotonic() + GRACE_SECONDS
+        self._signal(lambda process: process.terminate())
+        self.dispatcher.wake_manager()
+        if self.thread is not threading.current_thread():
+            self.thread.join()
+
+    def _end_at_exit(self) -> None:
+        if self.finishes_at_exit:
+            self.close()
+            self.join()
+        else:
+            self.terminate()
 
     def _signal(self, send: Callable[[Any], None]) -> None:
         """Send a signal to all workers, and start no more."""
@@ -278,5 +379,6 @@ class Manager:
 
     def join(self) -> None:
         """Wait for the end of all workers, which `close` or `terminate` has asked for."""
-        if self.thread is not None:
-            self.thread.join()
+        for thread in (self.thread, self._caller):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join()

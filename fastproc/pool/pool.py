@@ -9,8 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from multiprocessing import util
 from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,8 +132,8 @@ class Pool:
             processes, initializer, tuple(initargs), maxtasksperchild, max_memory, context
         )
         self._is_open = True
-        # Before multiprocessing waits for its processes at exit, which would not end by themselves.
-        self._terminate = util.Finalize(self, self._manager.terminate, exitpriority=15)
+        # A finalizer may run anywhere, also where the pool is at work: it asks the manager to end.
+        weakref.finalize(self, self._manager.request_end).atexit = False
 
     def __repr__(self) -> str:
         state = "open" if self._is_open else "closed"
@@ -311,14 +311,16 @@ class Pool:
         error_callback: Callback = None,
     ) -> AsyncResult:
         dispatcher = self._check_open().dispatcher
-        result = AsyncResult(dispatcher, job, is_single, callback, error_callback)
+        result = AsyncResult(self, dispatcher, job, is_single, callback, error_callback)
+        if job.on_end is not None and self._manager is not None:
+            self._manager.start_calling_back()
         dispatcher.submit(job)
         return result
 
     def _draw(self, job: Job, iterable: Iterable[Any], progress: bool) -> Iterator[Any]:
         dispatcher = self._check_open().dispatcher
         dispatcher.submit(job)
-        results = IMapIterator(dispatcher, job)
+        results = IMapIterator(self, dispatcher, job)
         if not progress:
             return results
         total = len(iterable) if isinstance(iterable, Sized) else None
@@ -361,7 +363,8 @@ class Pool:
     def terminate(self) -> None:
         """End the workers now; what they had not done raises PoolTerminated."""
         self._is_open = False
-        self._terminate()
+        if self._manager is not None:
+            self._manager.terminate()
 
     def join(self) -> None:
         """Wait for the workers' end.

@@ -7,7 +7,9 @@ raised itself a RemoteError with that text is.
 
 from __future__ import annotations
 
+import functools
 import signal
+import types
 from typing import Any
 
 from fastproc.errors import RemoteError, WorkerDied
@@ -20,7 +22,10 @@ def packed(error: BaseException) -> Description:
     """Return an exception as what surely can be pickled, unpickled and understood."""
     import traceback  # here, as a worker need not load it to start
 
-    text = "".join(traceback.format_exception(error))
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException:
+        text = f"{type(error).__qualname__}, whose traceback could not be made"
     try:
         payload = serialize.dumps(error, serialize.HERE)
         data = payload.data if payload.kind == serialize.PICKLE else None
@@ -34,7 +39,7 @@ def packed(error: BaseException) -> Description:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:  # SystemExit too: it is not the worker that is to end
         return "<its message could not be made>"
 
 
@@ -42,7 +47,11 @@ def unwritable(error: BaseException, value: Any) -> Exception:
     """Return the error of a task whose result cannot be pickled, as multiprocessing has it."""
     from multiprocessing import pool
 
-    raised: Exception = pool.MaybeEncodingError(error, value)  # type: ignore[attr-defined]
+    try:
+        raised: Exception = pool.MaybeEncodingError(error, value)  # type: ignore[attr-defined]
+    except BaseException:  # the value has no repr either
+        kind = type(value).__qualname__
+        raised = pool.MaybeEncodingError(error, f"<{kind}>")  # type: ignore[attr-defined]
     return raised
 
 
@@ -65,18 +74,28 @@ def unpacked(description: Description) -> Exception:
 
 def death(process: Any, function: Any) -> WorkerDied:
     """Return the error of a task whose worker died."""
-    name = getattr(function, "__qualname__", repr(function))
     hint = "; perhaps memory ran out" if process.exitcode == -9 else ""
     return WorkerDied(
-        f"worker {process.pid} {_how(process.exitcode)} while it ran {name}{hint}",
+        f"worker {process.pid} {_how(process.exitcode)} while it ran {_name(function)}{hint}",
         process.pid,
         process.exitcode,
     )
 
 
-def died_early(process: Any, error: Exception) -> WorkerDied:
+def _name(function: Any) -> str:
+    """Return what a function is called, and run none of its code to find out."""
+    if isinstance(function, functools.partial):
+        return _name(function.func)
+    if isinstance(
+        function, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type
+    ):
+        return str(function.__qualname__)
+    return f"a {type(function).__qualname__}"
+
+
+def died_early(pid: int, error: Exception) -> WorkerDied:
     """Return the error of a task whose result lay in memory that has gone with its worker."""
-    died = WorkerDied(f"worker {process.pid} died before its result had arrived", process.pid, None)
+    died = WorkerDied(f"worker {pid} died before its result had arrived", pid, None)
     died.__cause__ = error
     return died
 

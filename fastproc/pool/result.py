@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -15,6 +16,9 @@ from typing import Any
 
 from fastproc.pool._dispatcher import Dispatcher
 from fastproc.pool._job import Job, Part, Raw
+
+#: The name of the thread of a pool that calls callbacks, and may itself wait for results.
+CALLBACK_THREAD = "fastproc callbacks"
 
 #: Seconds between two looks at what is done, for a bar.
 PROGRESS_SECONDS = 0.1
@@ -44,25 +48,30 @@ class AsyncResult:
 
     def __init__(
         self,
+        pool: Any,
         dispatcher: Dispatcher,
         job: Job,
         is_single: bool,
         callback: Callable[[Any], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> None:
+        self._pool = pool  # which ends when nobody refers to it
         self._dispatcher = dispatcher
         self._job = job
         self._is_single = is_single
         self._callback, self._error_callback = callback, error_callback
         self._outcome: tuple[bool, Any] | None = None
+        self._reading = threading.Lock()
+        self._called_back: threading.Event | None = None
         if callback is not None or error_callback is not None:
+            self._called_back = threading.Event()
             job.on_end = self._call_back
 
     def ready(self) -> bool:
-        """Tell whether the call has ended."""
+        """Tell whether the call has ended, and its callback has been called."""
         if not self._job.done:
             self._dispatcher.lead_once()
-        return self._job.done
+        return self._job.done and (self._called_back is None or self._called_back.is_set())
 
     def successful(self) -> bool:
         """Tell whether the call ended without an exception.
@@ -77,8 +86,16 @@ class AsyncResult:
         return self._settled()[0]
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the call has ended, at most `timeout` seconds."""
-        self._dispatcher.wait(self._job, timeout)
+        """Wait until the call has ended and its callback been called, at most `timeout` seconds."""
+        self._has_ended(timeout)
+
+    def _has_ended(self, timeout: float | None) -> bool:
+        end = None if timeout is None else time.monotonic() + timeout
+        if not self._job.done and not self._dispatcher.wait(self._job, timeout):
+            return False
+        if self._called_back is None or threading.current_thread().name == CALLBACK_THREAD:
+            return True
+        return self._called_back.wait(None if end is None else max(0.0, end - time.monotonic()))
 
     def get(self, timeout: float | None = None) -> Any:
         """Return the result when it is there, or raise what the call raised.
@@ -90,7 +107,7 @@ class AsyncResult:
         WorkerDied
             If the worker died that ran the task.
         """
-        if not self._job.done and not self._dispatcher.wait(self._job, timeout):
+        if not self._has_ended(timeout):
             raise multiprocessing.TimeoutError
         is_success, value = self._settled()
         if is_success:
@@ -111,7 +128,7 @@ class AsyncResult:
         with load_tqdm()(total=len(self._job.values)) as bar:
             while not self._dispatcher.wait(self._job, PROGRESS_SECONDS):
                 bar.update(self._job.n_done - bar.n)
-            bar.update(len(self._job.values) - bar.n)
+            bar.update(self._job.n_done - bar.n)
 
     def cancel(self) -> bool:
         """End the call: tasks that run are killed with their workers, others are not begun.
@@ -126,14 +143,19 @@ class AsyncResult:
 
     def _settled(self) -> tuple[bool, Any]:
         """Read the values once."""
-        if self._outcome is None:
-            try:
-                self._outcome = True, self._value()
-            except (Exception, CancelledError) as error:
-                self._outcome = False, error
+        with self._reading:
+            if self._outcome is None:
+                try:
+                    self._outcome = True, self._value()
+                except (Exception, CancelledError) as error:
+                    self._outcome = False, error
+                self._job.release()
+                self._pool = None
         return self._outcome
 
     def _value(self) -> Any:
+        if self._job.error is not None:
+            raise self._job.error
         values = self._job.values
         if self._is_single:
             return _read(values[0])
@@ -146,10 +168,15 @@ class AsyncResult:
         return result
 
     def _call_back(self, job: Job) -> None:
-        is_success, value = self._settled()
-        callback = self._callback if is_success else self._error_callback
-        if callback is not None:
-            callback(value)
+        """Call the callback; in the pool's thread for that."""
+        assert self._called_back is not None
+        try:
+            is_success, value = self._settled()
+            callback = self._callback if is_success else self._error_callback
+            if callback is not None:
+                callback(value)
+        finally:
+            self._called_back.set()
 
 
 class IMapIterator(Iterator[Any]):
@@ -158,10 +185,15 @@ class IMapIterator(Iterator[Any]):
     Made by `Pool.imap` and `Pool.imap_unordered`.
     """
 
-    def __init__(self, dispatcher: Dispatcher, job: Job) -> None:
+    def __init__(self, pool: Any, dispatcher: Dispatcher, job: Job) -> None:
+        self._pool = pool  # which ends when nobody refers to it
         self._dispatcher = dispatcher
         self._job = job
         self._ready: collections.deque[Any] = collections.deque()
+        self._has_failed = False
+
+    def __del__(self) -> None:
+        self._dispatcher.drop(self._job)
 
     def __iter__(self) -> IMapIterator:
         return self
@@ -181,17 +213,25 @@ class IMapIterator(Iterator[Any]):
         """
         end = None if timeout is None else time.monotonic() + timeout
         while not self._ready:
-            value = self._job.take()
-            if value is not None:
+            is_done = self._job.done  # before the look: results may come right after it
+            part = self._job.take()
+            if part is not None:
                 self._dispatcher.hand_out()  # there is room for more now
-                self._read_part(value)
-                continue
-            if self._job.done:
+                self._read_part(part)
+            elif is_done:
+                if self._job.error is not None and not self._has_failed:
+                    self._has_failed = True
+                    raise self._job.error
                 raise StopIteration
-            left = None if end is None else end - time.monotonic()
-            if not self._dispatcher.wait(self._job, left):
-                raise multiprocessing.TimeoutError
+            else:
+                left = None if end is None else end - time.monotonic()
+                if not self._dispatcher.wait(self._job, left):
+                    raise multiprocessing.TimeoutError
         return self._ready.popleft()
+
+    def abandon(self) -> None:
+        """Have no more calls begun."""
+        self._dispatcher.abandon(self._job)
 
     def _read_part(self, part: Part) -> None:
         """Read a task's value: a list of results, or one."""

@@ -51,12 +51,13 @@ PICKLE, PARCEL = 0, 1
 class Payload:
     """Pickled bytes, the pickled handle of a parcel, or numbers, as a ring carries them."""
 
-    __slots__ = ("data", "handles", "kind")
+    __slots__ = ("data", "handles", "kind", "memory")
 
-    def __init__(self, data: bytes, kind: int, handles: list[Handle]) -> None:
+    def __init__(self, data: bytes, kind: int, handles: list[Handle], memory: Any = None) -> None:
         self.data = data
         self.kind = kind
         self.handles = handles  # of the shared memory that travels with the bytes
+        self.memory = memory  # a parcel's, which several workers may come to open
 
     def recall(self) -> None:
         """Free what a receiver that has died will not take."""
@@ -104,7 +105,10 @@ def names_of_workers(start_method: str) -> Names:
     """
     main = sys.modules.get("__main__")
     if start_method == "fork":
-        return Names(dict(vars(main)) if main is not None else {})
+        # Not all that it has: the pool would keep large objects alive.
+        known = FunctionType, type
+        names = vars(main) if main is not None else {}
+        return Names({name: obj for name, obj in names.items() if isinstance(obj, known)})
     return HERE if has_script(main) else NO_MAIN
 
 
@@ -167,7 +171,8 @@ def dumps(obj: Any, names: Names) -> Payload:
         if numbers is not None:
             return Payload(numbers[1], numbers[0], [])
     if is_plain(obj):
-        return Payload(pickle.dumps(obj, PROTOCOL), PICKLE, [])
+        plain = pickle.dumps(obj, PROTOCOL)
+        return Payload(plain, PICKLE, []) if len(plain) <= MOST_INLINE else _parcel([plain], [])
     buffers: list[memoryview] = []
     handles: list[Handle] = []
 
@@ -197,12 +202,17 @@ def dumps(obj: Any, names: Names) -> Payload:
     data = file.getbuffer()
     if not buffers and data.nbytes <= MOST_INLINE:
         return Payload(file.getvalue(), PICKLE, handles)
+    return _parcel([data, *buffers], handles)
+
+
+def _parcel(parts: list[Any], handles: list[Handle]) -> Payload:
+    """Return a parcel of a pickle and its buffers."""
     from fastproc.pool import parcel
 
-    memory, ends = parcel.pack([data, *buffers])
+    memory, ends = parcel.pack([memoryview(part) for part in parts])
     file = io.BytesIO()
     _Pickler(file, HERE, handles, None).dump((memory, ends))
-    return Payload(file.getvalue(), PARCEL, handles)
+    return Payload(file.getvalue(), PARCEL, handles, memory)
 
 
 def _dump_by_value(

@@ -42,6 +42,8 @@ def main(
     # Ctrl-C goes to the whole group of processes; it is the parent's to decide.  A handler rather
     # than SIG_IGN, which programs that a task starts would inherit.
     signal.signal(signal.SIGINT, _leave_it_to_the_parent)
+    # The parent's own handler, inherited by a fork, might not end this process.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     config.enter_pool_worker()
     if not is_forked:
         data, kind = start

@@ -305,7 +305,7 @@ def _fill(
     if is_fresh and data.nbytes >= LEAST_WRITTEN:
         segment.write(start, data)
     else:
-        copy(root[start : start + data.nbytes], data, config.default_workers())
+        copy(root[start : start + data.nbytes].data, data, config.default_workers())
 
 
 def as_shared(array: npt.NDArray[Any]) -> SharedArray | None:

@@ -1,5 +1,6 @@
 """Layer: tests.  What goes wrong in a task or a worker costs that task, and nothing else."""
 
+import faulthandler
 import itertools
 import multiprocessing
 import os
@@ -82,7 +83,7 @@ def test_a_killed_worker_costs_its_task(pool):
     ("do", "how"),
     [
         (lambda: os._exit(5), "exited with status 5"),
-        (lambda: os.kill(os.getpid(), signal.SIGSEGV), "was killed by SIGSEGV"),
+        (lambda: (faulthandler.disable(), kill_self(0, signal.SIGSEGV)), "was killed by SIGSEGV"),
     ],
 )
 def test_how_a_worker_died(pool, do, how):
@@ -321,7 +322,7 @@ def is_running(pid):
 
 
 ENDLESS = """
-import os, sys, time
+import os, signal, sys, time
 import fastproc as fp
 
 def sleep(x):
@@ -331,6 +332,7 @@ def sleep(x):
         pass
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     pool = fp.Pool(3, context=sys.argv[1])
     pool.map(abs, range(10))
     print(*(p.pid for p in pool._manager.processes.values()), flush=True)

@@ -71,8 +71,10 @@ def test_no_task_runs_twice_for_another_s_timeout(pool):
             outcomes.append(result.get(30))
         except TaskTimeout:
             outcomes.append(None)
-    assert (counts == 1).all()
     assert all(outcome in (None, i) for i, outcome in enumerate(outcomes))
+    # The time that a task may take includes the reading of its arguments.
+    assert all(counts[i] == 1 or outcome is None for i, outcome in enumerate(outcomes))
+    assert (counts <= 1).all()
 
 
 def test_retries(pool):

@@ -1,0 +1,13 @@
+"""Layer: pool.  Types of `_waiting.pyx`."""
+
+from typing_extensions import disjoint_base
+
+from fastproc.pool._job import Job
+
+@disjoint_base
+class Waiting:
+    is_foreign: bool
+    def wait(self, job: Job, timeout: float | None = None) -> bool: ...
+    def lead_once(self) -> None: ...
+    def wake_manager(self) -> None: ...
+    def manager_is_awake(self) -> None: ...
