@@ -392,7 +392,8 @@ cdef object _shaped(
     if restore is not None:
         shaped = restore(shaped)
     if out is None:
-        return shaped[()] if (<ndarray>shaped).ndim == 0 else shaped
+        # Where `restore` computes, NumPy has made a scalar of an array without axes already.
+        return shaped[()] if type(shaped) is not ndarray or PyArray_NDIM(shaped) == 0 else shaped
     return validate.store(NAMES[name], shaped, out)
 
 
