@@ -15,6 +15,7 @@ cdef class Waiting:
     cdef int64_t* _flags
     cdef Py_ssize_t _n_words
     cdef int64_t _spin_ns
+    cdef int64_t _vain                      # looks, one after another, that saw nothing
     cdef Py_ssize_t _n_cpus
     cdef Py_ssize_t _n_busy                 # workers that have a task
     cdef object _wake

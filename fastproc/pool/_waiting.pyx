@@ -15,7 +15,9 @@ from libc.stdint cimport int64_t
 
 from fastproc.pool._job cimport Job
 from fastproc.shm._atomic cimport atomic_load, atomic_set_bits, atomic_store_word, pause
-from fastproc.shm._bell cimport AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell
+from fastproc.shm._bell cimport (
+    AWAKE, FUTEX, PIPE, futex_wait, lie_down, may_spin, now_ns, ring_bell,
+)
 
 import os
 import threading
@@ -75,7 +77,7 @@ cdef class Waiting:
 
     cdef int _lead(self, Job job, int64_t end) except -1:
         """Read results and hand out tasks until `job` has news or the time is over."""
-        cdef bint some = False
+        cdef bint some = False, spins
         cdef int64_t now, stop
         while True:
             some = self._collect()
@@ -87,9 +89,10 @@ cdef class Waiting:
                 return 0
             if not some:
                 stop = now + SLICE_NS if end < 0 or end > now + SLICE_NS else end
+                spins = self._n_busy < self._n_cpus and may_spin(self._vain)
                 with nogil:
-                    some = self._look_until(
-                        now + self._spin_ns if self._n_busy < self._n_cpus else now)
+                    some = self._look_until(now + self._spin_ns if spins else now)
+                self._vain = 0 if some else self._vain + 1
                 if not some:
                     self._sleep_until(stop)
             PyErr_CheckSignals()

@@ -26,7 +26,7 @@ from fastproc.shm._atomic cimport (
     atomic_fence, atomic_load, atomic_set_bits, atomic_store, atomic_store_word, pause,
 )
 from fastproc.shm._bell cimport (
-    AWAKE, FUTEX, PIPE, futex_wait, lie_down, now_ns, ring_bell,
+    AWAKE, FUTEX, PIPE, futex_wait, lie_down, may_spin, now_ns, ring_bell,
 )
 from fastproc.shm._ring cimport Ring
 
@@ -89,6 +89,7 @@ cdef class Worker:
     cdef int64_t _begun
     cdef int64_t _rung
     cdef int64_t _spin_ns
+    cdef int64_t _vain                      # looks, one after another, that saw nothing
     cdef object _wake
     cdef object _pipe
     cdef int32_t _asleep                    # what a bell says while this worker sleeps at it
@@ -211,12 +212,14 @@ cdef class Worker:
         if self._has_skipped:
             self._has_skipped = False
             self._tell_parent()             # there is room in the ring now
-        with nogil:
-            end = now_ns() + self._spin_ns
-            while message == NULL and now_ns() < end:
-                for _ in range(32):
-                    pause()
-                message = self._tasks.front(n)
+        if may_spin(self._vain):
+            with nogil:
+                end = now_ns() + self._spin_ns
+                while message == NULL and now_ns() < end:
+                    for _ in range(32):
+                        pause()
+                    message = self._tasks.front(n)
+        self._vain = self._vain + 1 if message == NULL else 0
         while message == NULL:
             lie_down(self._bell, self._asleep)
             message = self._tasks.front(n)

@@ -155,7 +155,8 @@ class _Process:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock, with all that was dropped before settled."""
-        if self._holder == threading.get_ident():
+        # An interrupt may have kept the last holder from saying that it has released the lock.
+        if self._holder == threading.get_ident() and self._lock.locked():
             raise RuntimeError(
                 "a signal handler or __del__ method interrupted fastproc at work on its shared "
                 "memory, and so cannot make, send or receive a shared array; do it elsewhere"
