@@ -7,7 +7,9 @@ import pytest
 
 import fastproc
 
-ROOT = Path(fastproc.__file__).parent
+# The sources where they are, as an installed package has no .pyx files.
+SOURCES = Path(__file__).parents[1] / "fastproc"
+ROOT = SOURCES if SOURCES.is_dir() else Path(fastproc.__file__).parent
 FILES = sorted(
     path
     for path in ROOT.rglob("*")
@@ -80,6 +82,10 @@ import fastproc.kernels
     from fastproc.cli import main
 """
     assert list(imported(source)) == ["pool", "shm", "config", "plan", "kernels", "cli"]
+
+
+def test_sources_are_walked():
+    assert not SOURCES.is_dir() or any(path.suffix == ".pyx" for path in FILES)
 
 
 def test_every_layer_has_files():

@@ -1,0 +1,40 @@
+"""Layer: tests.  Runs setup.py with a sanitizer: its modules, its flags, and `_ring_stress` too.
+
+To be run in a copy of the sources as `python build.py SANITIZERS LIBRARY`: GCC gets the first after
+``-fsanitize=``, and the extension modules go into the folder LIBRARY.
+"""
+
+import copy
+import runpy
+import sys
+
+import Cython.Build
+
+SANITIZERS, LIBRARY = sys.argv[1:]
+
+# These differ from _kernels_v2 by -march alone, and not every CPU runs them.
+LEFT_OUT = {"fastproc.kernels._kernels_v3", "fastproc.kernels._kernels_v4"}
+
+# After setup.py's own flags.  Optimised a little, as the stress is no stress if it is slow; not
+# much, or the compiler reorders what a report should name.
+FLAGS = ["-O1", "-g1", f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=undefined"]
+
+original = Cython.Build.cythonize
+
+
+def cythonize(extensions, **options):
+    extensions = [extension for extension in extensions if extension.name not in LEFT_OUT]
+    for extension in extensions:
+        extension.extra_compile_args = [*extension.extra_compile_args, *FLAGS]
+        extension.extra_link_args = [f"-fsanitize={SANITIZERS}"]
+        if extension.name == "fastproc.shm._ring":
+            stress = copy.copy(extension)
+            stress.name, stress.sources = "_ring_stress", ["_ring_stress.pyx"]
+            extensions = [*extensions, stress]
+    return original(extensions, **options)
+
+
+Cython.Build.cythonize = cythonize
+sys.argv = ["setup.py", "-q", "build_ext", "-j2", "--build-lib", LIBRARY]
+sys.argv += ["--build-temp", f"{LIBRARY}-objects"]
+runpy.run_path("setup.py", run_name="__main__")
