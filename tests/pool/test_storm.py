@@ -39,7 +39,7 @@ WATCHDOG_SECONDS = 60
 WORKERS = 3
 
 #: Tasks of these numbers end their worker, always.
-DEADLY = {61: lambda: os._exit(3), 83: lambda: crash()}
+DEADLY = {61: lambda: os._exit(3), 83: lambda: os.kill(os.getpid(), signal.SIGSEGV)}
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 
@@ -52,11 +52,6 @@ def work(counts, number, _=None):
     if number in DEADLY:
         DEADLY[number]()
     return number
-
-
-def crash():
-    faulthandler.disable()  # its traceback would look like a failure of the tests
-    os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def doubled(array):
@@ -274,10 +269,11 @@ def test_storm(face, method, transport, monkeypatch):
     before = (open_descriptors(), names_in_shared_memory()) if is_linux else None
     tally = {"rounds": 0, "done": 0, "died": 0}
     end = time.monotonic() + SECONDS
+    # Tracebacks of workers that are made to crash would look like a failure of the tests.
     if face == "pool":
-        pool = fp.Pool(WORKERS, context=method)
+        pool = fp.Pool(WORKERS, faulthandler.disable, context=method)
     else:
-        pool = fp.ProcessPoolExecutor(WORKERS, method)
+        pool = fp.ProcessPoolExecutor(WORKERS, method, faulthandler.disable)
     # Spawned workers take a while to start, and few would live to see a task.
     pause = 0.01 if method == "fork" else 0.1
     storm = Storm(pool._manager, random.Random(seed + 1), pause)
