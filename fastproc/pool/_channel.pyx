@@ -5,16 +5,28 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
-from fastproc.pool._job cimport Function, Raw
+from fastproc.pool._function cimport Function
+from fastproc.pool._job cimport Raw
 from fastproc.pool._messages cimport (
-    FALSE, INTEGER, INTEGERS, NONE, PARCEL, PICKLE, REAL, REALS, TRUE, ResultHeader, TaskHeader,
+    FALSE, INTEGER, INTEGERS, NONE, PARCEL, PICKLE, REAL, REALS, STOP, TRUE, ResultHeader,
+    TaskHeader,
 )
 from fastproc.pool._plain cimport unpack_numbers
-from fastproc.shm._bell cimport PIPE, ring_bell
+from fastproc.shm._atomic cimport atomic_fence, atomic_load_word, atomic_store
+from fastproc.shm._bell cimport AWAKE, PIPE, ring_bell
 
 
 cdef class Batch:
     """The tasks of one message."""
+
+    cdef Batch part(self, int64_t start, int64_t stop):
+        """Return tasks `start` to `stop` as a batch of their own."""
+        cdef Batch part = Batch.__new__(Batch)
+        part.job, part.by_value = self.job, self.by_value
+        part.first, part.count = self.first + start, stop - start
+        # A chunk is one task of many items.
+        part.items = self.items if self.job.chunk != 0 else self.items[start:stop]
+        return part
 
 
 cdef class Channel:
@@ -40,6 +52,22 @@ cdef class Channel:
         self.sent_bytes += n
         self.ring(self.bell)
         return True
+
+    cdef int retire(self) except -1:
+        """Tell the worker to stop after what it has been sent, if there is room to say so."""
+        cdef int64_t position
+        if not self.retiring:
+            self.retiring = self.put(STOP, None, 0, 0, None, &position)
+        return 0
+
+    cdef int count_opened(self) except -1:
+        """Tell the worker that one more of its parcels has been opened here."""
+        self.opened += 1
+        atomic_store(self.opened_by_parent, self.opened)
+        atomic_fence()                      # else a worker that lies down might not be seen
+        if atomic_load_word(self.room) != AWAKE:
+            self.ring(self.room)
+        return 0
 
     cdef int ring(self, int32_t* bell) except -1:
         """Wake the worker if it sleeps at one of its bells."""

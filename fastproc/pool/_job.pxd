@@ -1,6 +1,8 @@
 """Layer: pool.  The face of `_job.pyx` for other Cython modules."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
+
+from fastproc.pool._function cimport Function
 
 
 cdef class Raw:
@@ -14,12 +16,6 @@ cdef class Raw:
 
 cdef class Lost(Raw):
     pass
-
-
-cdef class Function:
-    cdef readonly object function
-    cdef int32_t number
-    cdef object payload
 
 
 cdef class Job:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from typing_extensions import disjoint_base
 
-from fastproc.pool.serialize import Names
+from fastproc.pool._function import Function
 
 CALL: Final[int]
 MAP: Final[int]
@@ -29,12 +29,6 @@ class Part:
     def value(self) -> Any: ...
     @property
     def count(self) -> int: ...
-
-@disjoint_base
-class Function:
-    def __init__(self, function: Callable[..., Any], number: int, names: Names) -> None: ...
-    @property
-    def function(self) -> Callable[..., Any]: ...
 
 @disjoint_base
 class Job:

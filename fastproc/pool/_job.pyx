@@ -5,6 +5,7 @@ values as they came: reading them is left to whoever wants them, since that runs
 """
 # Safe for free-threaded Python: a job changes under its dispatcher's lock, `take` in one thread.
 
+from fastproc.pool._function cimport Function
 from fastproc.pool._messages cimport CALL as _CALL
 from fastproc.pool._messages cimport FAILURE, SUCCESS
 from fastproc.pool._messages cimport MAP as _MAP
@@ -62,19 +63,6 @@ cdef class Lost(Raw):
     def __init__(self, error):
         self.status = FAILURE
         self.error = error
-
-
-cdef class Function:
-    """A function with what is sent of it, once per worker.
-
-    `number` is what messages call it by; a worker forgets a function when another comes with its
-    number.
-    """
-
-    def __init__(self, function, int32_t number, names):
-        self.function = function
-        self.number = number
-        self.payload = serialize.dumps(function, names)
 
 
 cdef class Job:

@@ -12,6 +12,7 @@ offset  name        meaning
 256     condemned   int64, the number of the task in which the worker is to be killed, or 0
 320     ready       int64, when the worker was ready for its first task, or 0
 328     overweight  int64, 1 if it has more memory than it may
+384     opened      int64, how many of its parcels the parent has opened
 4096    tasks       the ring from the parent to the worker
 ...     results     the ring from the worker to the parent
 ======= =========== ================================================================
@@ -33,6 +34,10 @@ into the rings of workers that have something, however many there are.
 looks whether it is condemned, and if so does not begin.  With a fence between the two steps on
 either side, at least one sees the other.
 
+[opened] The memory of a large result is its worker's until the parent has opened it, and would go
+with the worker.  So a worker that has sent some begins no other task before they are opened: its
+death costs the task that it was running, and none that it had done.
+
 A task message is a TaskHeader and a payload, a result message a ResultHeader and a payload.
 """
 
@@ -46,6 +51,7 @@ cdef enum:
     CONDEMNED = 256
     READY = 320
     OVERWEIGHT = 328
+    OPENED = 384
     FLAGS = 64
     PAGE = 4096
     RING_BYTES = 1 << 18     # of records in each ring

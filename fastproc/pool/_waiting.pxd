@@ -3,7 +3,8 @@
 from libc.stdint cimport int32_t, int64_t
 
 from fastproc.pool._job cimport Job
-from fastproc.pool._mutex cimport Mutex
+from fastproc.pool._roster cimport Roster
+from fastproc.shm._mutex cimport Mutex
 
 
 cdef class Waiting:
@@ -17,7 +18,7 @@ cdef class Waiting:
     cdef int64_t _spin_ns
     cdef int64_t _vain                      # looks, one after another, that saw nothing
     cdef Py_ssize_t _n_cpus
-    cdef Py_ssize_t _n_busy                 # workers that have a task
+    cdef Roster _roster                     # the workers
     cdef object _wake
     cdef int _wake_fd                       # its descriptor, where that can be written to
     cdef bint _is_waking                    # a message to the manager is on its way

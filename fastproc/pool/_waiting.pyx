@@ -89,7 +89,7 @@ cdef class Waiting:
                 return 0
             if not some:
                 stop = now + SLICE_NS if end < 0 or end > now + SLICE_NS else end
-                spins = self._n_busy < self._n_cpus and may_spin(self._vain)
+                spins = self._roster.n_busy < self._n_cpus and may_spin(self._vain)
                 with nogil:
                     some = self._look_until(now + self._spin_ns if spins else now)
                 self._vain = 0 if some else self._vain + 1
@@ -135,7 +135,7 @@ cdef class Waiting:
         by here too.  The bell says PIPE by now, and said so while somebody led: after that another
         may already sleep at it.
         """
-        if self._leading.held:
+        if self._leading.is_held():
             return 0
         if self._followers:
             try:
@@ -175,7 +175,7 @@ cdef class Waiting:
             self._followers.append(entry)
         try:
             # The leader may have left before it could see the entry.
-            if not self._leading.held or job.has_news():
+            if not self._leading.is_held() or job.has_news():
                 return 0
             if end < 0:
                 waiter.acquire()

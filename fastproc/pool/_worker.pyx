@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 
 from fastproc.pool._messages cimport (
     BELL, CALL, CONDEMNED, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE,
-    OVERWEIGHT, PAGE, PARCEL, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP,
+    OPENED, OVERWEIGHT, PAGE, PARCEL, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP,
     SUCCESS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
 )
 from fastproc.pool._plain cimport unpack_numbers
@@ -99,6 +99,8 @@ cdef class Worker:
     cdef int64_t* _condemned
     cdef int64_t* _ready
     cdef int64_t* _overweight
+    cdef int64_t* _opened
+    cdef int64_t _parcels                   # sent
     cdef int64_t _most_memory
     cdef int64_t _weighed                   # when
 
@@ -121,6 +123,7 @@ cdef class Worker:
         self._condemned = <int64_t*>(base + start + CONDEMNED)
         self._ready = <int64_t*>(base + start + READY)
         self._overweight = <int64_t*>(base + start + OVERWEIGHT)
+        self._opened = <int64_t*>(base + start + OPENED)
         self._most_memory = most_memory
         self._weighed = 0
         self._parents_bell = <int32_t*>(base + BELL)
@@ -148,7 +151,7 @@ cdef class Worker:
                 continue
             if header.kind == STOP:
                 self._tasks.consume()
-                self._wait_for_reader()
+                self._wait_for_opening()
                 return
             message += sizeof(TaskHeader)
             n -= sizeof(TaskHeader)
@@ -195,6 +198,8 @@ cdef class Worker:
 
     cdef int _begin(self) except -1:
         """Say that a task begins."""
+        if self._parcels > atomic_load(self._opened):
+            self._wait_for_opening()                                    # [opened]
         self._begun += 1
         atomic_store(self._since, now_ns())
         atomic_store(self._started, self._begun)
@@ -317,7 +322,7 @@ cdef class Worker:
             self._publish(&header, <char*>&real, 8)
             return 0
         try:
-            payload = serialize.dumps(value, serialize.HERE)
+            payload = serialize.dumps(value, serialize.HERE).to_be_opened()
         except BaseException as error:
             if status != SUCCESS:
                 raise
@@ -325,6 +330,7 @@ cdef class Worker:
         data = payload.data
         header.payload = payload.kind
         self._publish(&header, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        self._parcels += payload.kind == PARCEL
         return 0
 
     cdef int _put_failure(self, int32_t status, object error, int64_t duration) except -1:
@@ -354,12 +360,12 @@ cdef class Worker:
         self._sleep(self._room, place != NULL)
         return self._results.claim(n) if place == NULL else place
 
-    cdef int _wait_for_reader(self) except -1:
-        """Sleep until the parent has read all results: some lie in memory of this process."""
-        while not self._results.is_empty():
-            self._tell_parent()
+    cdef int _wait_for_opening(self) except -1:
+        """Sleep until the parent has opened all parcels: they are memory of this process."""
+        self._tell_parent()
+        while self._parcels > atomic_load(self._opened):
             lie_down(self._room, self._asleep)
-            self._sleep(self._room, self._results.is_empty())
+            self._sleep(self._room, self._parcels <= atomic_load(self._opened))
         return 0
 
     cdef int _tell_parent(self) except -1:

@@ -28,7 +28,12 @@ def pack(parts: list[memoryview]) -> tuple[SharedArray, Ends]:
     return shared_bytes(parts, [start for start, _ in ends]), ends
 
 
-def unpack(memory: SharedArray, ends: Ends) -> list[npt.NDArray[np.uint8]]:
+def moved_out(memory: SharedArray) -> npt.NDArray[np.uint8]:
+    """Return the memory of a parcel as this process's own, for which no descriptor is needed."""
+    return np.array(memory, subok=False)
+
+
+def unpack(memory: npt.NDArray[np.uint8], ends: Ends) -> list[npt.NDArray[np.uint8]]:
     """Return the buffers of a parcel; plain arrays, each of which keeps the segment."""
     plain = memory.view(np.ndarray)
     return [plain[start:stop] for start, stop in ends]

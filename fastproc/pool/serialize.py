@@ -24,7 +24,7 @@ import sys
 from collections import ChainMap
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastproc.config import KIB
 from fastproc.pool._plain import is_plain, pack_numbers
@@ -58,6 +58,13 @@ class Payload:
         self.kind = kind
         self.handles = handles  # of the shared memory that travels with the bytes
         self.memory = memory  # a parcel's, which several workers may come to open
+
+    def to_be_opened(self) -> Payload:
+        """Return what the receiver opens as it arrives, and so keeps even if the sender ends."""
+        if self.kind == PARCEL or not self.handles:
+            return self
+        opening = pickle.dumps((None, self.data, self.handles), PROTOCOL)
+        return Payload(opening, PARCEL, self.handles)
 
     def recall(self) -> None:
         """Free what a receiver that has died will not take."""
@@ -210,8 +217,9 @@ def _parcel(parts: list[Any], handles: list[Handle]) -> Payload:
     from fastproc.pool import parcel
 
     memory, ends = parcel.pack([memoryview(part) for part in parts])
+    others = list(handles)
     file = io.BytesIO()
-    _Pickler(file, HERE, handles, None).dump((memory, ends))
+    _Pickler(file, HERE, handles, None).dump((memory, ends, others))
     return Payload(file.getvalue(), PARCEL, handles, memory)
 
 
@@ -234,22 +242,43 @@ def _dump_by_value(
         raise first_error from error
 
 
-def open_parcel(data: bytes) -> tuple[Any, list[tuple[int, int]]]:
-    """Map the memory of a parcel; from here on it is this process that keeps it.
+class Opened(NamedTuple):
+    """A parcel whose memory is mapped here, and what else of shared memory travels with it.
+
+    From here on it is this process that keeps it.
+    """
+
+    memory: Any  # None if there are no buffers, nor a large pickle
+    content: Any  # where each part begins and ends in the memory; without memory, the pickle
+    held: list[Any]  # arrays over the segments of shared arrays in the pickle
+
+
+def open_parcel(data: bytes) -> Opened:
+    """Map the memory of a parcel.
 
     Raises
     ------
     SegmentGoneError
         If its sender has been killed.
     """
-    return pickle.loads(data)  # type: ignore[no-any-return]
+    memory, content, handles = pickle.loads(data)
+    from fastproc.shm import segment  # loaded by now, if there is a handle
+
+    held = [segment.receive(handle)[1] for handle in handles]
+    if memory is not None and segment.is_crowded():
+        from fastproc.pool import parcel
+
+        memory = parcel.moved_out(memory)
+    return Opened(memory, content, held)
 
 
 def loads(data: Any) -> Any:
     """Return the object that `dumps` pickled, from its bytes or from an opened parcel."""
-    if isinstance(data, tuple):
-        from fastproc.pool import parcel
+    if not isinstance(data, Opened):
+        return pickle.loads(data)
+    if data.memory is None:
+        return pickle.loads(data.content)
+    from fastproc.pool import parcel
 
-        first, *rest = parcel.unpack(*data)
-        return pickle.loads(first.data, buffers=rest)
-    return pickle.loads(data)
+    first, *rest = parcel.unpack(data.memory, data.content)
+    return pickle.loads(first.data, buffers=rest)

@@ -29,12 +29,14 @@ handle to arrive is kept whatever its size.
 
 Forking.  Before a fork the parent counts a user for the child on each live segment, so that nothing
 which the child inherits can be recycled under it.  The child owns nothing: it is a user of what was
-live and forgets the rest.
+live and forgets the rest.  Of a fork that the system refuses the parent is not told: such a user
+stays, and the segment is closed in the end rather than recycled.
 
 Finalizers may run in any thread at any allocation, hence also inside this file with its lock held.
 They therefore only append to a deque, and settle it if the lock is free; else whoever has the lock
-settles on its way out.  Other code that interrupts the holder of the lock in its own thread (a
-signal handler, a ``__del__``) and wants a shared array gets a RuntimeError, not a deadlock.
+settles on its way out (``_mutex.pyx``).  Other code that interrupts the holder of the lock in its
+own thread (a signal handler, a ``__del__``) and wants a shared array gets a RuntimeError, not a
+deadlock.
 
 Exit.  A process that multiprocessing started waits up to two seconds for its handles to arrive, for
 with it goes the memory that nobody else has opened.  The main process need not: by then
@@ -49,10 +51,15 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from multiprocessing import util
 from typing import NamedTuple
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 import numpy as np
 import numpy.typing as npt
@@ -60,12 +67,17 @@ import numpy.typing as npt
 from fastproc import config
 from fastproc.errors import SegmentGoneError
 from fastproc.shm import memory
+from fastproc.shm._mutex import Guard
 from fastproc.shm.header import HEADER_BYTES, Header, is_alive
 from fastproc.shm.memory import Memory, Place
 
 #: Segments without an array that a process keeps of each sort; each costs one or two file
 #: descriptors, of which a process often has but 1024.
 MOST_KEPT = 64
+
+#: What part of the descriptors that a process may have it should have segments at most, before it
+#: would rather copy than keep another.
+MOST_SEGMENTS = 0.25
 
 #: A recycled segment serves an array of at least this fraction of its size.
 LEAST_FILL = 0.5
@@ -149,39 +161,8 @@ class _Process:
         self.recycled = _Kept()
         self.idle = _Kept()
         self.is_forked = False
-        self._lock = threading.Lock()
-        self._holder: int | None = None  # the thread that has the lock
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the lock, with all that was dropped before settled."""
-        # An interrupt may have kept the last holder from saying that it has released the lock.
-        if self._holder == threading.get_ident() and self._lock.locked():
-            raise RuntimeError(
-                "a signal handler or __del__ method interrupted fastproc at work on its shared "
-                "memory, and so cannot make, send or receive a shared array; do it elsewhere"
-            )
-        try:
-            with self._lock:
-                self._holder = threading.get_ident()
-                try:
-                    self._settle()
-                    yield
-                finally:
-                    self._holder = None
-        finally:
-            self.try_settle()
-
-    def try_settle(self) -> None:
-        """Settle what was dropped unless somebody holds the lock, who then will."""
-        # Looks again after the release: what a finalizer appends before, nobody else settles.
-        while self.dropped and self._lock.acquire(blocking=False):
-            self._holder = threading.get_ident()
-            try:
-                self._settle()
-            finally:
-                self._holder = None
-                self._lock.release()
+        #: The lock over all this; with it taken, all that was dropped before is settled.
+        self.guard = Guard(self.dropped, self._settle)
 
     def create(self, nbytes: int) -> tuple[Segment, bool]:
         """Return a segment of at least `nbytes` and whether its data are zero."""
@@ -322,7 +303,7 @@ class _Process:
 
     def _at_exit(self) -> None:
         self._wait_while(self._has_sent)
-        with self.locked():
+        with self.guard:
             for segment in list(self.segments.values()):
                 if segment.is_owner:
                     segment.header.close()
@@ -346,20 +327,19 @@ class _Process:
 
     def before_fork(self) -> None:
         """Count the child as a user of what it inherits; held until after the fork."""
-        self._lock.acquire()
+        self.guard.acquire()
         for segment in self.segments.values():
             if segment.leases:
                 segment.header.count_user(segment.header.generation)
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        self._lock.release()
-        self.try_settle()
+        self.guard.release()
+        self.guard.try_settle()
 
     def after_fork_in_child(self) -> None:
         """Be a user of what is live and forget all else, without a word to the header."""
-        self._lock = threading.Lock()
-        self._holder = None
+        self.guard = Guard(self.dropped, self._settle)
         self.is_forked = True
         for token, segment in list(self.segments.items()):
             segment.is_owner = False
@@ -394,7 +374,7 @@ def _queues_are_sending() -> bool:
 def _dropped(segment: Segment) -> None:
     """Finalizer of a root array; see the head of this file."""
     _process.dropped.append(segment)
-    _process.try_settle()
+    _process.guard.try_settle()
 
 
 def create(nbytes: int) -> tuple[Segment, npt.NDArray[np.uint8], bool]:
@@ -413,14 +393,14 @@ def create(nbytes: int) -> tuple[Segment, npt.NDArray[np.uint8], bool]:
     >>> root.dtype, root.size >= 1000
     (dtype('uint8'), True)
     """
-    with _process.locked():
+    with _process.guard:
         segment, is_zero = _process.create(nbytes)
         return segment, segment.lease(), is_zero
 
 
 def send(segment: Segment) -> Handle:
     """Return a handle that a related process can `receive`; `segment` must have an array."""
-    with _process.locked():
+    with _process.guard:
         return _process.send(segment)
 
 
@@ -432,7 +412,7 @@ def receive(handle: Handle) -> tuple[Segment, npt.NDArray[np.uint8]]:
     SegmentGoneError
         If nobody holds the memory any more, or it cannot be opened from this process.
     """
-    with _process.locked():
+    with _process.guard:
         segment = _process.receive(handle)
         return segment, segment.lease()
 
@@ -442,7 +422,7 @@ def recall(handles: Iterable[Handle]) -> None:
 
     Where a handle has been opened this changes nothing.
     """
-    with _process.locked():
+    with _process.guard:
         for handle in handles:
             segment = _process.segments.get(handle.token)
             # A handle without a ticket cannot be told from others; it keeps its segment.
@@ -452,12 +432,21 @@ def recall(handles: Iterable[Handle]) -> None:
 
 def containing(address: int) -> tuple[Segment, npt.NDArray[np.uint8]] | None:
     """Return the live segment in which an address of this process lies, and its root array."""
-    with _process.locked():
+    with _process.guard:
         for segment in _process.segments.values():
             root = segment.root()
             if root is not None and 0 <= address - segment.address < segment.nbytes:
                 return segment, root
     return None
+
+
+def is_crowded() -> bool:
+    """Tell whether descriptors get scarce, so that small things had better be copied than kept."""
+    if resource is None:
+        return False  # a mapping of Windows needs none
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    live = len(_process.segments) - len(_process.recycled) - len(_process.idle)
+    return limit != resource.RLIM_INFINITY and live > MOST_SEGMENTS * limit
 
 
 def _size_class(nbytes: int) -> int:

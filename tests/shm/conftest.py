@@ -51,5 +51,5 @@ def nothing_kept():
 
 
 def forget_kept():
-    with segment._process.locked():
+    with segment._process.guard:
         segment._process._keep_at_most(0, 0)

@@ -83,7 +83,7 @@ def mappings():
 
 
 def states():
-    with segment._process.locked():
+    with segment._process.guard:
         pass
     process = segment._process
     return tuple(len(kept) for kept in (process.segments, process.waiting, process.idle))

@@ -41,7 +41,7 @@ def mapped_memory():
 
 
 def settle():
-    with process.locked():
+    with process.guard:
         pass
 
 
@@ -214,7 +214,7 @@ def test_arrays_dropped_by_the_cycle_collector_inside_the_lock():
     cycle = [shared_empty(10)]
     cycle.append(cycle)
     number = inode(cycle[0])
-    with process.locked():
+    with process.guard:
         del cycle
         gc.collect()
         assert process.dropped
@@ -224,10 +224,10 @@ def test_arrays_dropped_by_the_cycle_collector_inside_the_lock():
 
 def test_code_that_interrupts_the_lock_is_refused_not_blocked():
     array = shared_empty(1)
-    with process.locked():
+    with process.guard:
         with pytest.raises(RuntimeError, match="a signal handler or __del__ method interrupted"):
             shared_empty(1)
-        with pytest.raises(RuntimeError, match="cannot make, send or receive a shared array; do"):
+        with pytest.raises(RuntimeError, match="now calls what was interrupted; do that elsewhere"):
             ForkingPickler.dumps(array)
     assert shared_empty(1).is_shared
 
