@@ -424,4 +424,3 @@ cdef class Dispatcher(Deaths):
             return 0
         self._give(batch, Lost(error))
         return 0
-

@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 
 from fastproc.pool._channel cimport Batch, Channel
 from fastproc.pool._function cimport Function, Functions
-from fastproc.pool._job cimport Job, Lost, Raw
+from fastproc.pool._job cimport Job, Raw
 from fastproc.pool._messages cimport FAILURE, STARTING, UNREADABLE, ResultHeader
 from fastproc.shm._atomic cimport (
     atomic_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_set_bits,
