@@ -8,7 +8,7 @@ them.
 """
 # Safe for free-threaded Python: see the lock above.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from fastproc.pool._channel cimport Batch, Channel
@@ -44,7 +44,8 @@ cdef class Results(Waiting):
     cdef bint _collect(self) except -1:
         """Read the results of all workers whose flags are up; return whether there were any."""
         cdef Py_ssize_t word, slot
-        cdef int64_t flags, left
+        cdef int64_t flags
+        cdef uint64_t left
         cdef bint some = False
         with self._lock:
             for word in range(self._n_words):
@@ -54,12 +55,11 @@ cdef class Results(Waiting):
                 atomic_fence()                                          # [flag]
                 some = True
                 try:
-                    left, slot = flags, 64 * word
+                    left, slot = <uint64_t>flags, 64 * word
                     while left:
                         if left & 1 and self._roster.channels[slot] is not None:
                             self._drain(self._roster.channels[slot])
-                        # Flag 63 is the sign.
-                        left = (left >> 1) & 0x7FFFFFFFFFFFFFFF
+                        left >>= 1
                         slot += 1
                 except BaseException:
                     atomic_set_bits(self._flags + word, flags)      # for whoever comes next
