@@ -88,6 +88,11 @@ cdef inline bint _has_identity(int name) noexcept:
     return (SUM <= name and name <= STD) or (NANSUM <= name and name <= NANSTD)
 
 
+cdef inline bint _takes_scalar_axis(int name) noexcept:
+    """Tell whether NumPy takes axis 0 of an array without axes: not where it counts an axis."""
+    return not (MEAN <= name and name <= STD)
+
+
 cdef inline int _result_dtype(int name, int dtype) noexcept:
     if _is_arg(name):
         return INT64
@@ -99,7 +104,7 @@ cdef inline int _result_dtype(int name, int dtype) noexcept:
 
 
 cdef inline object _reduce(
-    int name, object a, object axis, object dtype, object out, bint keepdims, double ddof,
+    int name, object a, object axis, object dtype, object out, object keepdims, double ddof,
     object workers
 ):
     """Take the short way if the call is a common one on a small array, else the long way."""
@@ -107,7 +112,7 @@ cdef inline object _reduce(
     cdef Py_ssize_t size
     cdef int code
     a = as_plain(a, _is_masked)
-    if is_serial(workers) and out is None and dtype is None and not keepdims and (
+    if is_serial(workers) and out is None and dtype is None and keepdims is False and (
             type(a) is ndarray):
         array = <ndarray>a
         size = PyArray_SIZE(array)
@@ -172,7 +177,7 @@ cdef int _report(int name, bint no_value, bint no_freedom) except -1:
 
 
 cdef object _reduce_array(
-    int name, object a, object axis, object dtype, object out, bint keepdims, double ddof,
+    int name, object a, object axis, object dtype, object out, object keepdims, double ddof,
     object workers
 ):
     """Reduce any array along any axes."""
@@ -182,8 +187,11 @@ cdef object _reduce_array(
     cdef npy_intp shape[MAX_DIMS]
     cdef ndarray array, result, second
     cdef int code, result_code, n_kept = 0, i, n_threads
+    cdef bint keeps = validate.flag(NAMES[name], "keepdims", keepdims)
     cdef object restore = None
 
+    if _is_minmax(name) and out is not None and (not isinstance(out, tuple) or len(out) != 2):
+        raise TypeError(f"{NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
     if type(a) is not ndarray or dtype is not None or dtype_code(<ndarray>a) < 0:
         a, restore = validate.reducible(NAMES[name], a, dtype)
     array = <ndarray?>a
@@ -216,16 +224,11 @@ cdef object _reduce_array(
     if job.no_value or job.no_freedom:
         _report(name, job.no_value, job.no_freedom)
 
+    shaped = _shaped(result, array, reduces, order, keeps, restore)
     if _is_minmax(name):
-        if out is None:
-            out = (None, None)
-        elif not isinstance(out, tuple) or len(out) != 2:
-            raise TypeError(f"{NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
-        return (
-            _shaped(name, result, array, reduces, order, keepdims, restore, out[0]),
-            _shaped(name, second, array, reduces, order, keepdims, restore, out[1]),
-        )
-    return _shaped(name, result, array, reduces, order, keepdims, restore, out)
+        pair = shaped, _shaped(second, array, reduces, order, keeps, restore)
+        return pair if out is None else validate.store(NAMES[name], pair, out)
+    return shaped if out is None else validate.store(NAMES[name], (shaped,), (out,))[0]
 
 
 cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except -1:
@@ -236,6 +239,8 @@ cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except 
     if axis is None:
         return 0
     if not isinstance(axis, tuple) or _is_arg(name):
+        if n_dims == 0 and _takes_scalar_axis(name) and axis in (0, -1):
+            return 0
         return _mark_axis(axis, n_dims, reduces)
     for item in <tuple>axis:
         _mark_axis(item, n_dims, reduces)
@@ -375,10 +380,10 @@ def reduce_units(
 
 
 cdef object _shaped(
-    int name, ndarray result, ndarray array, const bint* reduces, const int* order, bint keepdims,
-    object restore, object out
+    ndarray result, ndarray array, const bint* reduces, const int* order, bint keepdims,
+    object restore
 ):
-    """Give results the axes' order, dtype and place that the caller expects."""
+    """Give results the order of axes and the dtype that the caller expects."""
     cdef int n_dims = PyArray_NDIM(array), i
     cdef bint sorted_already = True
     cdef object shaped = result
@@ -391,10 +396,8 @@ cdef object _shaped(
         shaped = shaped.reshape([1 if reduces[i] else array.shape[i] for i in range(n_dims)])
     if restore is not None:
         shaped = restore(shaped)
-    if out is None:
-        # Where `restore` computes, NumPy has made a scalar of an array without axes already.
-        return shaped[()] if type(shaped) is not ndarray or PyArray_NDIM(shaped) == 0 else shaped
-    return validate.store(NAMES[name], shaped, out)
+    # Where `restore` computes, NumPy has made a scalar of an array without axes already.
+    return shaped[()] if type(shaped) is not ndarray or PyArray_NDIM(shaped) == 0 else shaped
 
 
 # The public functions ----------------------------------------------------------------------------
@@ -403,81 +406,81 @@ cdef object _shaped(
 # share once.
 
 
-def sum(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def sum(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(SUM, a, axis, dtype, out, keepdims, 0, workers)
 
 
-def nansum(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def nansum(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANSUM, a, axis, dtype, out, keepdims, 0, workers)
 
 
-def mean(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MEAN, a, axis, dtype, out, keepdims, 0, workers)
 
 
-def nanmean(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMEAN, a, axis, dtype, out, keepdims, 0, workers)
 
 
 def var(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(VAR, a, axis, dtype, out, keepdims, ddof, workers)
 
 
 def nanvar(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(NANVAR, a, axis, dtype, out, keepdims, ddof, workers)
 
 
 def std(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(STD, a, axis, dtype, out, keepdims, ddof, workers)
 
 
 def nanstd(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(NANSTD, a, axis, dtype, out, keepdims, ddof, workers)
 
 
-def min(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def min(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanmin(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def nanmin(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def max(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def max(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def nanmax(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def minmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def minmax(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MINMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanminmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def nanminmax(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMINMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def argmin(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def argmin(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(ARGMIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanargmin(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def nanargmin(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(NANARGMIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def argmax(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def argmax(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(ARGMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanargmax(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def nanargmax(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(NANARGMAX, a, axis, None, out, keepdims, 0, workers)

@@ -138,6 +138,7 @@ cdef int _processes_for(object workers, double work_ns, Py_ssize_t n_units) exce
     if not isinstance(workers, Pool):
         raise TypeError(
             f"workers must be None, a number of threads or a fastproc.Pool, not {workers!r}")
+    workers._check_open()               # even where it is not needed: the mistake is the same
     return 0 if plan.useful_processes(work_ns, n_units, workers.processes) > 1 else 1
 
 
