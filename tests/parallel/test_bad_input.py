@@ -355,3 +355,26 @@ def test_workers_that_have_gone(name, end):
                 getattr(fp, name)(array, workers=pool)
         with pytest.raises(ValueError, match="Pool not running"):
             fp.add(np.zeros(10), 1.0, workers=pool)
+
+
+def test_what_map_blocks_cannot_store():
+    x, out = fp.share(np.arange(4.0)), fp.shared_zeros(4)
+    with fp.Pool(1) as pool:
+        with pytest.raises(TypeError, match="func returned None; with out it must return"):
+            pool.map_blocks(print, x, out=out)
+        with pytest.raises(ValueError, match=r"func returned, of shape \(\), to a .* shape \(4,\)"):
+            pool.map_blocks(np.sum, x, out=out, block_size=4)
+    assert (out == 0).all()
+
+
+@pytest.mark.parametrize("shape", [2.5, "ab", (1, None)])
+def test_shapes_that_are_none(shape):
+    for make in (fp.shared_empty, fp.shared_zeros):
+        with pytest.raises(TypeError, match="shape must be an int or a sequence of int, not"):
+            make(shape)
+
+
+@pytest.mark.parametrize("processes", ["x", 2.5])
+def test_processes_that_are_no_number(processes):
+    with pytest.raises(TypeError, match=f"processes must be an int or None, not {processes!r}"):
+        fp.Pool(processes)
