@@ -21,10 +21,6 @@ Restore = Callable[[Array], Any]
 _COMPILED = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32"))
 _SIGN_BIT = np.uint64(1 << 63)
 
-#: Steps that NumPy may take to find whether two arrays share memory; in the worst case it is a hard
-#: problem, and so many steps, well below a millisecond, solve all but contrived ones.
-_OVERLAP_WORK = 10_000
-
 
 def as_array(name: str, a: Any) -> Array:
     """Return `a` as a plain ndarray in the machine's byte order, of a dtype with numbers."""
@@ -144,7 +140,7 @@ def store(name: str, results: tuple[Any, ...], outs: tuple[Array | None, ...]) -
                 f"{name}: out has dtype {out.dtype}, which cannot hold indices as they are; "
                 f"pass signed integers, such as np.intp"
             )
-    if len(given) == 2 and np.may_share_memory(outs[0], outs[1], max_work=_OVERLAP_WORK):
+    if len(given) == 2 and np.shares_memory(outs[0], outs[1]):
         raise ValueError(f"{name}: the two arrays of out share memory; pass two that do not")
     for result, out in given:
         np.copyto(out, result, casting="same_kind")
