@@ -1,6 +1,8 @@
 """Bad input: NumPy's exception types, and messages that say what was wrong and what is right."""
 
 import datetime
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -355,6 +357,31 @@ def test_workers_that_have_gone(name, end):
                 getattr(fp, name)(array, workers=pool)
         with pytest.raises(ValueError, match="Pool not running"):
             fp.add(np.zeros(10), 1.0, workers=pool)
+
+
+def test_workers_of_the_parent_process():
+    # In a process of its own, which has no thread but one: a fork copies one thread only.
+    code = """if True:
+        import os, warnings, numpy as np, fastproc as fp
+        warnings.simplefilter("ignore")
+        fp.sum([1.0])
+        with fp.Pool(1) as pool:
+            if os.fork() == 0:
+                for kernel in (fp.sum, fp.square):
+                    try:
+                        kernel(np.zeros(10), workers=pool)
+                    except RuntimeError as error:
+                        os.write(1, f"{error};".encode())
+                with fp.Pool(1) as own:
+                    os.write(1, str(fp.sum(np.ones(10), workers=own)).encode())
+                os._exit(0)
+            os.wait()
+        """
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.count("this pool belongs to process") == 2
+    assert answer.stdout.endswith("10.0")
 
 
 def test_what_map_blocks_cannot_store():
