@@ -328,7 +328,7 @@ cdef int _run(ReductionJob* job, int n_threads) except -1:
         for i in range(job.n_out):
             write_result(job, i, &nothing)
         return 0
-    if job.n_out * job.n_reduced <= CHUNK:          # with the GIL, see above
+    if job.n_chunks == 1 and job.n_out * job.n_reduced <= CHUNK:        # with the GIL, see above
         if job.by_columns:
             for i in range(job.n_units):
                 do_unit(job, i)
