@@ -1,12 +1,17 @@
-"""Ten elements, where a call costs more than the arithmetic, and small matrices along an axis."""
+"""Ten elements, where a call costs more than the arithmetic, and small matrices along an axis.
+
+Ten elements lie in a plain array, in one of Fortran's order or in shared memory.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
 
+import fastproc
 from fastproc.cli import rivals
 from fastproc.cli.cases import CASES, with_nan
 
@@ -14,8 +19,16 @@ pytest.importorskip("pytest_benchmark")
 
 SIZE = 10
 
-#: Kernels of (10, 10) along an axis, by family; NumPy has each of them by the same name.
-WITH_AXIS = ("sum", "var", "max", "argmax", "nansum", "nanvar", "nanmax")
+#: Kernels of small matrices, by family; NumPy has each of them by the same name.
+REDUCTIONS = ("sum", "var", "std", "max", "argmax", "nansum", "nanvar", "nanmax", "nanargmax")
+
+SHAPES = ((2, 5), (10, 10))
+
+#: How ten elements may lie.
+LAYOUTS = {
+    "Fortran": lambda array: np.asfortranarray(array.reshape(2, 5)),
+    "shared": fastproc.share,
+}
 
 QUICK = {"min_rounds": 5, "max_time": 0.1, "disable_gc": True}
 
@@ -56,22 +69,43 @@ def test_ten_elements(benchmark, kernel, rival):
     benchmark(calls[rival])
 
 
+def packages(kernel):
+    return ("numpy", "bottleneck", "fastproc") if "nan" in kernel else ("numpy", "fastproc")
+
+
+def values(kernel, size):
+    """Return elements for a kernel, with NaN if it looks for them."""
+    array = with_nan(size)[0]
+    return array if kernel.startswith("nan") else np.nan_to_num(array)
+
+
+def run(benchmark, package, kernel, array, **kwargs):
+    module = pytest.importorskip(package)
+    call = functools.partial(getattr(module, kernel), array, **kwargs)
+    np.testing.assert_allclose(call(), getattr(np, kernel)(array, **kwargs), rtol=1e-12)
+    benchmark(call)
+
+
 ALONG = {
-    f"{kernel}, (10, 10), axis={axis}": (
-        (kernel, axis),
-        ("numpy", "bottleneck", "fastproc") if kernel.startswith("nan") else ("numpy", "fastproc"),
-    )
-    for kernel in WITH_AXIS
+    f"{kernel}, {shape}, axis={axis}": ((kernel, shape, axis), packages(kernel))
+    for kernel in REDUCTIONS
+    for shape in SHAPES
     for axis in (0, 1)
 }
 
 
-@pytest.mark.parametrize(("kernel", "axis", "package"), rows(ALONG))
-def test_along_an_axis(benchmark, kernel, axis, package):
-    module = pytest.importorskip(package)
-    matrix = with_nan(100)[0].reshape(10, 10)
-    if not kernel.startswith("nan"):
-        matrix = np.nan_to_num(matrix)
-    call = functools.partial(getattr(module, kernel), matrix, axis=axis)
-    np.testing.assert_allclose(call(), getattr(np, kernel)(matrix, axis=axis), rtol=1e-12)
-    benchmark(call)
+@pytest.mark.parametrize(("kernel", "shape", "axis", "package"), rows(ALONG))
+def test_along_an_axis(benchmark, kernel, shape, axis, package):
+    run(benchmark, package, kernel, values(kernel, math.prod(shape)).reshape(shape), axis=axis)
+
+
+LYING = {
+    f"{kernel}, {SIZE} elements, {layout}": ((kernel, layout), packages(kernel))
+    for kernel in REDUCTIONS
+    for layout in LAYOUTS
+}
+
+
+@pytest.mark.parametrize(("kernel", "layout", "package"), rows(LYING))
+def test_other_layouts(benchmark, kernel, layout, package):
+    run(benchmark, package, kernel, LAYOUTS[layout](values(kernel, SIZE)))

@@ -419,7 +419,7 @@ cdef inline void var_merge(State* into, const State* other, scalar* tag) noexcep
 cdef inline double variance(const State* state, double ddof, bint skip_nan) noexcept nogil:
     """Return the variance; without degrees of freedom, what NumPy gives (NaN or Inf)."""
     cdef double freedom = <double>state.n - ddof
-    if freedom > 0:
+    if not freedom <= 0:        # a `ddof` of NaN makes the result NaN, without a warning
         return state.b.f / freedom
     if skip_nan or state.n == 0 or not state.b.f > 0:
         return NAN
@@ -430,25 +430,25 @@ cdef inline Finding var_finalize(
     const State* state, int64_t count, double ddof, scalar* out, scalar* out2
 ) noexcept nogil:
     store_real(variance(state, ddof, False), out)
-    return FINE if <double>state.n > ddof else NO_FREEDOM
+    return NO_FREEDOM if <double>state.n <= ddof else FINE
 
 
 cdef inline Finding nanvar_finalize(
     const State* state, int64_t count, double ddof, scalar* out, scalar* out2
 ) noexcept nogil:
     store_real(variance(state, ddof, True), out)
-    return FINE if <double>state.n > ddof else NO_FREEDOM
+    return NO_FREEDOM if <double>state.n <= ddof else FINE
 
 
 cdef inline Finding std_finalize(
     const State* state, int64_t count, double ddof, scalar* out, scalar* out2
 ) noexcept nogil:
     store_real(sqrt(variance(state, ddof, False)), out)
-    return FINE if <double>state.n > ddof else NO_FREEDOM
+    return NO_FREEDOM if <double>state.n <= ddof else FINE
 
 
 cdef inline Finding nanstd_finalize(
     const State* state, int64_t count, double ddof, scalar* out, scalar* out2
 ) noexcept nogil:
     store_real(sqrt(variance(state, ddof, True)), out)
-    return FINE if <double>state.n > ddof else NO_FREEDOM
+    return NO_FREEDOM if <double>state.n <= ddof else FINE

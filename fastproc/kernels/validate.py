@@ -127,11 +127,31 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any])
         raise ValueError(f"{name}: out is read-only")
 
 
-def store(name: str, result: Any, out: Array) -> Array:
-    """Copy a reduction's result into the caller's `out` and return that."""
-    check_out(name, out, np.shape(result), np.asarray(result).dtype)
-    np.copyto(out, result, casting="same_kind")
-    return out
+def store(name: str, results: tuple[Any, ...], outs: tuple[Array | None, ...]) -> tuple[Any, ...]:
+    """Copy a reduction's results into the caller's arrays and return these; None stands for none.
+
+    All arrays are checked before the first is written.
+    """
+    given = [(result, out) for result, out in zip(results, outs, strict=True) if out is not None]
+    for result, out in given:
+        check_out(name, out, np.shape(result), np.asarray(result).dtype)
+        if "arg" in name and out.dtype.kind != "i":
+            raise TypeError(
+                f"{name}: out has dtype {out.dtype}, which cannot hold indices as they are; "
+                f"pass signed integers, such as np.intp"
+            )
+    if len(given) == 2 and np.shares_memory(outs[0], outs[1]):
+        raise ValueError(f"{name}: the two arrays of out share memory; pass two that do not")
+    for result, out in given:
+        np.copyto(out, result, casting="same_kind")
+    return tuple(result if out is None else out for result, out in zip(results, outs, strict=True))
+
+
+def flag(name: str, argument: str, value: Any) -> bool:
+    """Return a flag that is True or False, or a number that stands for one."""
+    if not isinstance(value, int | np.integer | np.bool_):
+        raise TypeError(f"{name}: {argument} must be True or False, not {value!r}")
+    return bool(value)
 
 
 def elementwise_dtypes(name: str, *operands: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:

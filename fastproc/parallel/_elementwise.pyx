@@ -19,6 +19,7 @@ from numpy cimport (
     NPY_KEEPORDER,
     NPY_ORDER,
     PyArray_CHKFLAGS,
+    PyArray_Check,
     PyArray_DATA,
     PyArray_DIMS,
     PyArray_EMPTY,
@@ -51,12 +52,13 @@ from fastproc.kernels._table cimport (
 )
 from fastproc.parallel._gate cimport (
     Item,
-    as_plain,
+    as_input,
+    as_ndarray,
     dtype_code,
+    is_array,
     is_narrow_integer,
     item_size,
     new_scalar,
-    plain_view,
     table_in,
     type_number,
 )
@@ -71,8 +73,6 @@ from fastproc.kernels import dispatch, validate
 import_array()
 
 cdef const KernelTable* _table = table_in(dispatch.table)
-
-cdef object _is_masked = validate.is_masked
 
 cdef object _square = np.square, _multiply = np.multiply, _negative = np.negative, _add = np.add
 
@@ -108,7 +108,7 @@ cdef int _run(int name, bint is_unary, list arrays, object workers) except -1:
     cdef int n_threads
     _prepare(&job, name, is_unary, arrays)
     n_units = (job.size + UNIT - 1) // UNIT
-    if job.size <= CHUNK and _stays_here(workers):
+    if job.size <= CHUNK and _stays_here(workers, job.size, len(arrays)):
         for unit in range(n_units):
             do_unit(&job, unit)            # with the GIL, as in `_run_flat`
         return 1
@@ -173,23 +173,27 @@ def _overlaps(out, arrays):
     return False
 
 
+# Here an operand may be of a subclass, but is not masked: `is_array` has been asked.
+
+
 cdef inline bint _is_compiled(object x) noexcept:
     """Tell whether `x` is an array of a compiled dtype, of any strides."""
-    return type(x) is ndarray and dtype_code(<ndarray>x) >= 0
+    return PyArray_Check(x) and dtype_code(<ndarray>x) >= 0
 
 
 cdef inline bint _is_plain(object x) noexcept:
     """Tell whether `x` is a contiguous array of a compiled dtype."""
     return (
-        type(x) is ndarray
+        PyArray_Check(x)
         and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
         and dtype_code(<ndarray>x) >= 0
     )
 
 
-cdef inline bint _stays_here(object workers) noexcept:
-    """Tell whether `workers` is neither a pool nor a mistake."""
-    return workers is None or (type(workers) is int and workers > 0)
+cdef inline bint _stays_here(object workers, Py_ssize_t size, int n_operands) except -1:
+    """Tell whether no pool is to compute so many elements; an error if `workers` is nobody."""
+    return workers is None or threads_for(
+        workers, NS_PER_BYTE * 8 * n_operands * size, (size + UNIT - 1) // UNIT) > 0
 
 
 cdef int _run_flat(
@@ -239,11 +243,13 @@ cdef inline bint _fits(ndarray x, object out) noexcept:
 
 cdef object _unary(int name, str label, object x, object out, object workers):
     cdef ndarray array, target
-    cdef object into = plain_view(out, _is_masked)
+    cdef object into = out if is_array(out) else None
     cdef Item item
     cdef int code
-    x = as_plain(x, _is_masked)
-    if _stays_here(workers) and _is_plain(x) and (out is None or _fits(<ndarray>x, into)):
+    x = as_input(x)
+    if not is_array(x) or not _stays_here(workers, PyArray_SIZE(<ndarray>x), 2):
+        return _compute(name, True, label, (x,), out, workers)
+    if _is_plain(x) and (out is None or _fits(<ndarray>x, into)):
         array = <ndarray>x
         code = dtype_code(array)
         if out is None and PyArray_NDIM(array) == 0:
@@ -256,10 +262,9 @@ cdef object _unary(int name, str label, object x, object out, object workers):
         _run_flat(_table.unaries[name][code], NULL, PyArray_DATA(array), 1, NULL, 0,
                   PyArray_DATA(target), PyArray_SIZE(array), item_size(code), workers)
         return out
-    if _stays_here(workers) and out is None and type(x) is ndarray and (
-            is_narrow_integer(<ndarray>x)):
-        return _by_numpy(name, x)
-    if _stays_here(workers) and _is_compiled(x):
+    if out is None and is_narrow_integer(<ndarray>x):
+        return _by_numpy(name, as_ndarray(x))
+    if _is_compiled(x):
         array = <ndarray>x
         if out is None and PyArray_NDIM(array) > 0:
             out = into = PyArray_NewLikeArray(array, NPY_KEEPORDER, NULL, 0)
@@ -329,7 +334,7 @@ cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object 
     cdef const void* left = &number
     cdef const void* right = &number
     cdef Py_ssize_t step1 = 0, step2 = 0
-    cdef object into = plain_view(out, _is_masked)
+    cdef object into = out if is_array(out) else None
     if PyArray_NDIM(shaped) == 0:
         return None
     if _is_plain(x1):
@@ -358,7 +363,7 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
     cdef ndarray x1, x2
     cdef int code, n_dims, i
     cdef npy_intp shape[MAX_DIMS]
-    cdef object into = plain_view(out, _is_masked)
+    cdef object into = out if is_array(out) else None
     if not _is_compiled(a1):
         a1 = _number_like(a1, <ndarray>a2)
     elif not _is_compiled(a2):
@@ -415,7 +420,7 @@ cdef ndarray _converted(ndarray array, int code):
     if dtype_code(array) == code:
         return array
     return PyArray_CastToType(
-        array, PyArray_DescrFromType(type_number(code)),
+        as_ndarray(array), PyArray_DescrFromType(type_number(code)),
         PyArray_CHKFLAGS(array, NPY_ARRAY_F_CONTIGUOUS))
 
 
@@ -423,21 +428,36 @@ cdef inline bint _is_integer(object x) noexcept:
     """Tell whether `x` is an integer, or an array of them, that may be added by NumPy."""
     if type(x) is int:
         return True
-    return type(x) is ndarray and (
+    return PyArray_Check(x) and (
         is_narrow_integer(<ndarray>x) or dtype_code(<ndarray>x) >= INT64)
+
+
+cdef inline bint _is_operand(object x) except -1:
+    """Tell whether `x` is an array that is not masked, or no array at all: a number, maybe."""
+    return not PyArray_Check(x) or is_array(x)
+
+
+cdef inline Py_ssize_t _most_sums(object x1, object x2) noexcept:
+    """Return how many elements a sum has at the most."""
+    cdef Py_ssize_t size1 = PyArray_SIZE(<ndarray>x1) if PyArray_Check(x1) else 1
+    cdef Py_ssize_t size2 = PyArray_SIZE(<ndarray>x2) if PyArray_Check(x2) else 1
+    if size1 <= 1 or size2 <= 1 or same_shape(<ndarray>x1, <ndarray>x2):
+        return max(size1, size2)
+    # Broadcast; each is less than 2**31 where the product matters.
+    return size1 * size2 if max(size1, size2) < 1 << 31 else max(size1, size2)
 
 
 def add(x1, x2, out=None, *, workers=None):
     cdef object result = None
-    x1, x2 = as_plain(x1, _is_masked), as_plain(x2, _is_masked)
-    if _stays_here(workers):
+    x1, x2 = as_input(x1), as_input(x2)
+    if _is_operand(x1) and _is_operand(x2) and _stays_here(workers, _most_sums(x1, x2), 3):
         if _is_plain(x1) or _is_plain(x2):
             result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)
         if result is None and (_is_compiled(x1) or _is_compiled(x2)):
             result = _add_arrays(x1, x2, out, workers)
         if result is None and out is None and _is_integer(x1) and _is_integer(x2) and not (
                 type(x1) is int and type(x2) is int):
-            return _add(x1, x2)             # as in `_by_numpy`
+            return _add(as_ndarray(x1), as_ndarray(x2))     # as in `_by_numpy`
         if result is not None:
             return result
     return _compute(ADD, False, "add", (x1, x2), out, workers)

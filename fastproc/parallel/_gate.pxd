@@ -2,7 +2,7 @@
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject, PyObject_TypeCheck, PyTypeObject
 from numpy cimport (
     NPY_BYTE,
     NPY_DOUBLE,
@@ -21,6 +21,9 @@ from numpy cimport (
 
 from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64, KernelTable
 
+
+cdef extern from "Python.h":
+    PyObject* PyImport_GetModuleDict()
 
 cdef extern from "numpy/arrayobject.h":
     PyTypeObject PyArray_Type
@@ -72,11 +75,6 @@ cdef inline object new_scalar(int dtype, const Item* item):
     return new_int32(item.i32)
 
 
-cdef inline bint is_serial(object workers) noexcept:
-    """Tell whether `workers` leaves a small array to this thread and is no mistake."""
-    return workers is None or (type(workers) is int and workers == 1)
-
-
 cdef inline int dtype_code(ndarray array) noexcept:
     """Return which of the compiled dtypes the array has in the machine's byte order, or -1."""
     cdef int number = PyArray_TYPE(array)
@@ -113,19 +111,32 @@ cdef inline int type_number(int dtype) noexcept:
     return NPY_INT64 if dtype == INT64 else NPY_INT32
 
 
-cdef inline object plain_view(object x, object is_masked):
-    """Return the ndarray under an array of a subclass, such as a SharedArray or a np.memmap.
+cdef inline bint is_array(object x) except -1:
+    """Tell whether `x` is an array all elements of which count: one that is not masked.
 
-    Masked arrays, of which not all elements count, and all else are returned as they are.
+    It may be of a subclass, such as a SharedArray or a np.memmap, whose data are read as they are:
+    a view of it as a plain ndarray would cost more than a small array's reduction.
     """
-    if PyArray_Check(x) and type(x) is not ndarray and not is_masked(x):
+    cdef object ma
+    if type(x) is ndarray:
+        return True
+    if not PyArray_Check(x):
+        return False
+    # What `validate.is_masked` does, in C.
+    ma = (<dict>PyImport_GetModuleDict()).get("numpy.ma")
+    return ma is None or not PyObject_TypeCheck(x, <PyTypeObject*>ma.MaskedArray)
+
+
+cdef inline object as_input(object x):
+    """Return a list as an array, and all else as it is."""
+    return PyArray_FROM_O(x) if type(x) is list else x
+
+
+cdef inline object as_ndarray(object x):
+    """Return an array of a subclass as a plain ndarray over its data, and all else as it is."""
+    if PyArray_Check(x) and type(x) is not ndarray:
         return PyArray_View(<ndarray>x, NULL, &PyArray_Type)
     return x
-
-
-cdef inline object as_plain(object x, object is_masked):
-    """Return an input that is a list or of a subclass as a plain ndarray, all else as it is."""
-    return PyArray_FROM_O(x) if type(x) is list else plain_view(x, is_masked)
 
 
 cdef inline Py_ssize_t item_size(int dtype) noexcept nogil:

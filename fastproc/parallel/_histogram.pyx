@@ -123,8 +123,9 @@ def _edges_of(array, int n_bins, range, workers):
     else:
         try:
             first, last = range
-        except (TypeError, ValueError):
-            raise ValueError(f"histogram: range must be (least, greatest), not {range!r}") from None
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"histogram: range must be (least, greatest), not {range!r}") from None
         first, last = validate.check_range(first, last, True)
     dtype = np.result_type(first, last, array)
     if dtype.kind in "bui":

@@ -16,14 +16,17 @@ from libc.string cimport memset
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
+    NPY_ARRAY_F_CONTIGUOUS,
     PyArray_BYTES,
     PyArray_CHKFLAGS,
     PyArray_DATA,
     PyArray_DIMS,
-    PyArray_EMPTY,
+    PyArray_Dims,
     PyArray_NDIM,
     PyArray_SIZE,
+    PyArray_SimpleNew,
     PyArray_STRIDES,
+    PyArray_Transpose,
     import_array,
     ndarray,
     npy_intp,
@@ -38,9 +41,9 @@ from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64
 from fastproc.kernels._table cimport Finding, KernelTable, Reduction, State
 from fastproc.parallel._gate cimport (
     Item,
-    as_plain,
+    as_input,
     dtype_code,
-    is_serial,
+    is_array,
     item_size,
     new_scalar,
     table_in,
@@ -48,6 +51,7 @@ from fastproc.parallel._gate cimport (
 )
 from fastproc.parallel._reduction_job cimport (
     ReductionJob,
+    do_few,
     do_unit,
     finish,
     plan_units,
@@ -61,8 +65,6 @@ from fastproc.kernels import dispatch, validate
 import_array()
 
 cdef const KernelTable* _table = table_in(dispatch.table)
-
-cdef object _is_masked = validate.is_masked
 
 # By kernel number, see _table.pxd.
 NAMES = (
@@ -88,6 +90,11 @@ cdef inline bint _has_identity(int name) noexcept:
     return (SUM <= name and name <= STD) or (NANSUM <= name and name <= NANSTD)
 
 
+cdef inline bint _takes_scalar_axis(int name) noexcept:
+    """Tell whether NumPy takes axis 0 of an array without axes: not where it counts an axis."""
+    return not (MEAN <= name and name <= STD)
+
+
 cdef inline int _result_dtype(int name, int dtype) noexcept:
     if _is_arg(name):
         return INT64
@@ -99,34 +106,45 @@ cdef inline int _result_dtype(int name, int dtype) noexcept:
 
 
 cdef inline object _reduce(
-    int name, object a, object axis, object dtype, object out, bint keepdims, double ddof,
+    int name, object a, object axis, object dtype, object out, object keepdims, double ddof,
     object workers
 ):
     """Take the short way if the call is a common one on a small array, else the long way."""
     cdef ndarray array
     cdef Py_ssize_t size
     cdef int code
-    a = as_plain(a, _is_masked)
-    if is_serial(workers) and out is None and dtype is None and not keepdims and (
-            type(a) is ndarray):
+    cdef bint is_plain
+    a = as_input(a)
+    is_plain = is_array(a) and dtype is None
+    if is_plain and out is None and keepdims is False:
         array = <ndarray>a
         size = PyArray_SIZE(array)
         if (
             0 < size and size <= CHUNK
             and (axis is None or (PyArray_NDIM(array) == 1 and _is_first_axis(axis)))
             and PyArray_CHKFLAGS(array, NPY_ARRAY_ALIGNED)
+            and (workers is None or threads_for(workers, 0, 1) == 1)    # no mistake, that is
         ):
             code = dtype_code(array)
-            if code >= 0 and PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS):
+            if code >= 0 and _lies_in_order(name, array):
                 return _reduce_chunk(name, code, PyArray_DATA(array), size, ddof)
             if code >= 0 and PyArray_NDIM(array) == 1:
                 return _reduce_strided(name, code, array, size, ddof)
-    return _reduce_array(name, a, axis, dtype, out, keepdims, ddof, workers)
+    return _reduce_array(name, a, is_plain, axis, dtype, out, keepdims, ddof, workers)
 
 
 cdef inline bint _is_first_axis(object axis) noexcept:
     """Tell whether `axis` is the int 0 or -1, without an error for what is no number."""
     return type(axis) is int and (axis == 0 or axis == -1)
+
+
+cdef inline bint _lies_in_order(int name, ndarray array) noexcept:
+    """Tell whether `plan_units` would have all elements walked as they lie, without a gap.
+
+    What has no index takes either order, since it is walked in that of memory.
+    """
+    return PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS) or (
+        PyArray_CHKFLAGS(array, NPY_ARRAY_F_CONTIGUOUS) and not _is_arg(name))
 
 
 cdef object _reduce_strided(int name, int code, ndarray array, Py_ssize_t size, double ddof):
@@ -172,19 +190,22 @@ cdef int _report(int name, bint no_value, bint no_freedom) except -1:
 
 
 cdef object _reduce_array(
-    int name, object a, object axis, object dtype, object out, bint keepdims, double ddof,
-    object workers
+    int name, object a, bint is_plain, object axis, object dtype, object out, object keepdims,
+    double ddof, object workers
 ):
-    """Reduce any array along any axes."""
+    """Reduce any array along any axes; `is_plain` says that it is one, and wants no `dtype`."""
     cdef ReductionJob job
     cdef bint reduces[MAX_DIMS]
     cdef int order[MAX_DIMS]
     cdef npy_intp shape[MAX_DIMS]
     cdef ndarray array, result, second
     cdef int code, result_code, n_kept = 0, i, n_threads
+    cdef bint keeps = keepdims is not False and validate.flag(NAMES[name], "keepdims", keepdims)
     cdef object restore = None
 
-    if type(a) is not ndarray or dtype is not None or dtype_code(<ndarray>a) < 0:
+    if _is_minmax(name) and out is not None and (not isinstance(out, tuple) or len(out) != 2):
+        raise TypeError(f"{NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
+    if not is_plain or dtype_code(<ndarray>a) < 0:
         a, restore = validate.reducible(NAMES[name], a, dtype)
     array = <ndarray?>a
     code = dtype_code(array)
@@ -200,8 +221,8 @@ cdef object _reduce_array(
         if not reduces[order[i]]:
             shape[n_kept] = PyArray_DIMS(array)[order[i]]
             n_kept += 1
-    result = PyArray_EMPTY(n_kept, shape, type_number(result_code), 0)
-    second = PyArray_EMPTY(n_kept, shape, type_number(result_code), 0) if (
+    result = PyArray_SimpleNew(n_kept, shape, type_number(result_code))
+    second = PyArray_SimpleNew(n_kept, shape, type_number(result_code)) if (
         _is_minmax(name)) else result
     job.out = PyArray_BYTES(result)
     job.out2 = PyArray_BYTES(second)
@@ -216,16 +237,11 @@ cdef object _reduce_array(
     if job.no_value or job.no_freedom:
         _report(name, job.no_value, job.no_freedom)
 
+    shaped = _shaped(result, array, reduces, order, keeps, restore)
     if _is_minmax(name):
-        if out is None:
-            out = (None, None)
-        elif not isinstance(out, tuple) or len(out) != 2:
-            raise TypeError(f"{NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
-        return (
-            _shaped(name, result, array, reduces, order, keepdims, restore, out[0]),
-            _shaped(name, second, array, reduces, order, keepdims, restore, out[1]),
-        )
-    return _shaped(name, result, array, reduces, order, keepdims, restore, out)
+        pair = shaped, _shaped(second, array, reduces, order, keeps, restore)
+        return pair if out is None else validate.store(NAMES[name], pair, out)
+    return shaped if out is None else validate.store(NAMES[name], (shaped,), (out,))[0]
 
 
 cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except -1:
@@ -236,6 +252,8 @@ cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except 
     if axis is None:
         return 0
     if not isinstance(axis, tuple) or _is_arg(name):
+        if n_dims == 0 and _takes_scalar_axis(name) and axis in (0, -1):
+            return 0
         return _mark_axis(axis, n_dims, reduces)
     for item in <tuple>axis:
         _mark_axis(item, n_dims, reduces)
@@ -310,9 +328,12 @@ cdef int _run(ReductionJob* job, int n_threads) except -1:
         for i in range(job.n_out):
             write_result(job, i, &nothing)
         return 0
-    if job.n_chunks == 1 and job.n_out * job.n_reduced <= CHUNK:
-        for i in range(job.n_units):        # with the GIL, see above
-            do_unit(job, i)
+    if job.n_chunks == 1 and job.n_out * job.n_reduced <= CHUNK:        # with the GIL, see above
+        if job.by_columns:
+            for i in range(job.n_units):
+                do_unit(job, i)
+        else:
+            do_few(job)
         return 0
     if job.n_chunks > 1:
         job.states = <State*>PyMem_RawMalloc(job.n_out * job.n_chunks * sizeof(State))
@@ -375,26 +396,35 @@ def reduce_units(
 
 
 cdef object _shaped(
-    int name, ndarray result, ndarray array, const bint* reduces, const int* order, bint keepdims,
-    object restore, object out
+    ndarray result, ndarray array, const bint* reduces, const int* order, bint keepdims,
+    object restore
 ):
-    """Give results the axes' order, dtype and place that the caller expects."""
-    cdef int n_dims = PyArray_NDIM(array), i
-    cdef bint sorted_already = True
+    """Give results the order of axes and the dtype that the caller expects."""
+    cdef int n_dims = PyArray_NDIM(array), i, n_kept = 0, last = -1
+    cdef bint is_sorted = True
+    cdef npy_intp places[MAX_DIMS]
+    cdef npy_intp permutation[MAX_DIMS]
+    cdef PyArray_Dims dims
     cdef object shaped = result
-    for i in range(1, n_dims):
-        sorted_already = sorted_already and order[i - 1] < order[i]
-    if not sorted_already:
-        kept = [order[i] for i in range(n_dims) if not reduces[order[i]]]
-        shaped = shaped.transpose(np.argsort(kept))
+    for i in range(n_dims):
+        if not reduces[order[i]]:
+            places[order[i]] = n_kept
+            is_sorted = is_sorted and last < order[i]
+            last = order[i]
+            n_kept += 1
+    if not is_sorted:
+        dims.ptr, dims.len = permutation, 0
+        for i in range(n_dims):
+            if not reduces[i]:
+                permutation[dims.len] = places[i]
+                dims.len += 1
+        shaped = PyArray_Transpose(result, &dims)
     if keepdims:
         shaped = shaped.reshape([1 if reduces[i] else array.shape[i] for i in range(n_dims)])
     if restore is not None:
         shaped = restore(shaped)
-    if out is None:
-        # Where `restore` computes, NumPy has made a scalar of an array without axes already.
-        return shaped[()] if type(shaped) is not ndarray or PyArray_NDIM(shaped) == 0 else shaped
-    return validate.store(NAMES[name], shaped, out)
+    # Where `restore` computes, NumPy has made a scalar of an array without axes already.
+    return shaped[()] if type(shaped) is not ndarray or PyArray_NDIM(shaped) == 0 else shaped
 
 
 # The public functions ----------------------------------------------------------------------------
@@ -403,81 +433,81 @@ cdef object _shaped(
 # share once.
 
 
-def sum(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def sum(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(SUM, a, axis, dtype, out, keepdims, 0, workers)
 
 
-def nansum(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def nansum(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANSUM, a, axis, dtype, out, keepdims, 0, workers)
 
 
-def mean(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MEAN, a, axis, dtype, out, keepdims, 0, workers)
 
 
-def nanmean(a, axis=None, dtype=None, out=None, bint keepdims=False, *, workers=None):
+def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMEAN, a, axis, dtype, out, keepdims, 0, workers)
 
 
 def var(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(VAR, a, axis, dtype, out, keepdims, ddof, workers)
 
 
 def nanvar(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(NANVAR, a, axis, dtype, out, keepdims, ddof, workers)
 
 
 def std(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(STD, a, axis, dtype, out, keepdims, ddof, workers)
 
 
 def nanstd(
-    a, axis=None, dtype=None, out=None, double ddof=0, bint keepdims=False, *, workers=None
+    a, axis=None, dtype=None, out=None, double ddof=0, keepdims=False, *, workers=None
 ):
     return _reduce(NANSTD, a, axis, dtype, out, keepdims, ddof, workers)
 
 
-def min(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def min(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanmin(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def nanmin(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def max(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def max(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def nanmax(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def minmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def minmax(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(MINMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanminmax(a, axis=None, out=None, bint keepdims=False, *, workers=None):
+def nanminmax(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(NANMINMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def argmin(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def argmin(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(ARGMIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanargmin(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def nanargmin(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(NANARGMIN, a, axis, None, out, keepdims, 0, workers)
 
 
-def argmax(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def argmax(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(ARGMAX, a, axis, None, out, keepdims, 0, workers)
 
 
-def nanargmax(a, axis=None, out=None, *, bint keepdims=False, workers=None):
+def nanargmax(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(NANARGMAX, a, axis, None, out, keepdims, 0, workers)

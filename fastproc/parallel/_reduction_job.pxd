@@ -93,9 +93,12 @@ cdef inline void plan_units(
             job.n_reduced == 1 or reduced_stride == job.itemsize)
         job.chunk = CHUNK
         job.n_chunks = (job.n_reduced + CHUNK - 1) // CHUNK
-        # Narrow columns are packed one after another while their rows are in the cache.
-        job.group = n_adjacent if job.n_chunks > 1 else max(1, CHUNK // job.n_reduced)
-        job.n_units = (job.n_out + job.group - 1) // job.group * job.n_chunks
+        if job.n_out * job.n_reduced <= CHUNK:
+            job.group, job.n_units = job.n_out, 1
+        else:
+            # Narrow columns are packed one after another while their rows are in the cache.
+            job.group = n_adjacent if job.n_chunks > 1 else max(1, CHUNK // job.n_reduced)
+            job.n_units = (job.n_out + job.group - 1) // job.group * job.n_chunks
 
 
 cdef inline void do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
@@ -113,9 +116,37 @@ cdef inline void do_line(ReductionJob* job, Py_ssize_t result, Py_ssize_t chunk)
     """Reduce one chunk of one result's elements."""
     cdef double scratch[CHUNK]
     cdef Py_ssize_t start = chunk * job.chunk, n = min(job.chunk, job.n_reduced - start)
+    reduce_chunk(job, result, chunk, chunk_of_line(job, result, start, n, <char*>scratch), start, n)
+
+
+cdef inline void do_few(ReductionJob* job) noexcept nogil:
+    """Do the one unit of a job by LINES that has no more than CHUNK elements.
+
+    All are packed before the first are reduced: to load several at once that have only just been
+    stored one by one takes longer than to reduce them.
+    """
+    cdef double scratch[CHUNK]
+    cdef Py_ssize_t length = job.n_reduced * job.itemsize, result
+    cdef const char* base
+    if not job.contiguous:
+        for result in range(job.n_out):
+            base = job.kept.data[0] + offset_of(&job.kept, 0, result)
+            pack_line(job, base, 0, job.n_reduced, <char*>scratch + result * length)
+    for result in range(job.n_out):
+        base = job.kept.data[0] + offset_of(&job.kept, 0, result) if job.contiguous else (
+            <char*>scratch + result * length)
+        reduce_chunk(job, result, 0, base, 0, job.n_reduced)
+
+
+cdef inline void reduce_chunk(
+    ReductionJob* job, Py_ssize_t result, Py_ssize_t chunk, const char* x, Py_ssize_t start,
+    Py_ssize_t n
+) noexcept nogil:
+    """Reduce the `n` elements `x` of a result, its chunk that begins with element `start`."""
     cdef State state
-    job.kernel.partial(
-        chunk_of_line(job, result, start, n, <char*>scratch), n, start, &state)
+    job.kernel.partial(x, n, start, &state)
+    if job.states == NULL and job.kernel.locate != NULL and state.n >= 0:
+        state.n += job.kernel.locate(x, n, &state)
     settle(job, result, chunk, &state)
 
 
@@ -204,16 +235,9 @@ cdef inline void settle(
 cdef inline void write_result(
     ReductionJob* job, Py_ssize_t result, const State* state
 ) noexcept nogil:
-    cdef double scratch[CHUNK]
-    cdef Py_ssize_t offset = result * job.out_itemsize, n
-    cdef State located = state[0]
-    cdef Finding finding
-    if job.kernel.locate != NULL and not job.by_columns and state.n >= 0:
-        n = min(job.chunk, job.n_reduced - state.n)
-        located.n += job.kernel.locate(
-            chunk_of_line(job, result, state.n, n, <char*>scratch), n, state)
-    finding = job.kernel.finalize(
-        &located, job.n_reduced, job.ddof, job.out + offset, job.out2 + offset)
+    cdef Py_ssize_t offset = result * job.out_itemsize
+    cdef Finding finding = job.kernel.finalize(
+        state, job.n_reduced, job.ddof, job.out + offset, job.out2 + offset)
     # Threads may set the same flag at once; they all set it to 1.
     if finding == NO_VALUE:
         atomic_store(&job.no_value, 1)
@@ -223,6 +247,7 @@ cdef inline void write_result(
 
 cdef inline void finish(ReductionJob* job) noexcept nogil:
     """Merge each result's states by halving and write the results."""
+    cdef double scratch[CHUNK]
     cdef Py_ssize_t result, n, half, i
     cdef State* states
     for result in range(job.n_out):
@@ -233,4 +258,8 @@ cdef inline void finish(ReductionJob* job) noexcept nogil:
             for i in range(n - half):
                 job.kernel.merge(&states[i], &states[i + half], NULL)
             n = half
+        if job.kernel.locate != NULL and not job.by_columns and states.n >= 0:
+            n = min(job.chunk, job.n_reduced - states.n)
+            states.n += job.kernel.locate(
+                chunk_of_line(job, result, states.n, n, <char*>scratch), n, states)
         write_result(job, result, states)

@@ -29,11 +29,13 @@ After a fork the child has none of these threads; it forgets the team and starts
 needs one.
 """
 # Safe for free-threaded Python: the team is taken by one atomic operation on `_busy`, and only who
-# has it touches the rest.
+# has it touches the rest; `_is_fork` is written before a forked child has a second thread.
 
 import operator
 import os
+import sys
 
+from cpython.number cimport PyIndex_Check
 from libc.stdint cimport int64_t
 
 from fastproc.shm._atomic cimport (
@@ -87,6 +89,7 @@ cdef struct Job:
 
 cdef Helper _helpers[MAX_HELPERS]
 cdef int _n_helpers = 0
+cdef bint _is_fork = False
 cdef int64_t _busy = 0
 cdef Job _job
 
@@ -122,10 +125,9 @@ cdef int threads_for(object workers, double work_ns, Py_ssize_t n_units) except 
     cdef bint small = n_units < 2 or work_ns < 2 * <double>plan.THREAD_SHARE_NS
     if workers is None:
         return 1 if small else plan.useful_threads(work_ns, n_units, config.default_workers())
-    try:
-        most = operator.index(workers)
-    except TypeError:
+    if not PyIndex_Check(workers):
         return _processes_for(workers, work_ns, n_units)
+    most = operator.index(workers) if type(workers) is not int else workers
     if most < 1:
         raise ValueError(f"workers must be at least 1, not {most}")
     return 1 if small else plan.useful_threads(work_ns, n_units, most)
@@ -133,12 +135,18 @@ cdef int threads_for(object workers, double work_ns, Py_ssize_t n_units) except 
 
 cdef int _processes_for(object workers, double work_ns, Py_ssize_t n_units) except -1:
     """Return 0 if `workers` is a pool and the work is worth its processes, 1 if it is not."""
-    from fastproc.pool import Pool      # here, since multiprocessing is slow to import
-
-    if not isinstance(workers, Pool):
+    # Imported by now if it is one: multiprocessing is slow to import.
+    pools = (<dict>sys.modules).get("fastproc.pool.pool")
+    if pools is None or not isinstance(workers, pools.Pool):
         raise TypeError(
             f"workers must be None, a number of threads or a fastproc.Pool, not {workers!r}")
-    return 0 if plan.useful_processes(work_ns, n_units, workers.processes) > 1 else 1
+    # Also where the pool is not needed, as the mistake is the same.  A process that is no fork has
+    # only pools of its own, and to ask for its number takes longer than a small array's kernel.
+    if _is_fork or not workers._is_open:
+        workers._check_open()
+    if n_units < 2 or plan.useful_processes(work_ns, n_units, workers.processes) < 2:
+        return 1
+    return 0
 
 
 cdef void _assign(Helper* helper) noexcept nogil:
@@ -219,8 +227,9 @@ cdef PyThread_type_lock _taken_lock() noexcept nogil:
 
 def _forget_team():
     """Start anew in a forked child, where the helpers are not and the locks may be in any state."""
-    global _n_helpers
+    global _n_helpers, _is_fork
     _n_helpers = 0
+    _is_fork = True
     atomic_store(&_busy, 0)
 
 

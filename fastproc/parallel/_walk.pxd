@@ -85,6 +85,8 @@ cdef inline Py_ssize_t run_length(const Walk* walk, Py_ssize_t index) noexcept n
     """Return how many elements follow `index` along the last dimension, itself included."""
     if walk.n_dims == 0:
         return 1
+    if walk.n_dims == 1:
+        return walk.shape[0] - index        # no division, of which a small array feels each
     return walk.shape[walk.n_dims - 1] - index % walk.shape[walk.n_dims - 1]
 
 

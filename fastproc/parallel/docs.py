@@ -35,7 +35,11 @@ out : ndarray, optional
 
 _OUT_PAIR = """
 out : tuple of two ndarrays, optional
-    Where to put the least and the greatest."""
+    Where to put the least and the greatest; the two must not overlap."""
+
+_OUT_INDEX = """
+out : ndarray of signed integers, optional
+    Where to put the result: of its shape."""
 
 _DDOF = """
 ddof : float, default 0
@@ -58,9 +62,10 @@ TypeError
 numpy.exceptions.AxisError
     If there is no such axis.
 ValueError
-    If an axis is named twice, or `out` has another shape or is read-only{more}."""
+    If an axis is named twice; if `out` has another shape or is read-only; if the pool is
+    closed{more}."""
 
-_EMPTY = ",\n    or there are no elements to choose from"
+_EMPTY = "; if there are no elements to choose from"
 
 _COMPLEXITY = "O(n); one pass over memory. Holds the GIL for arrays of up to 4096 elements only."
 
@@ -322,7 +327,7 @@ def _document(name: str) -> str:
     family = name.removeprefix("nan")
     parameters = _A + (_ONE_AXIS if "arg" in family else _AXIS)
     parameters += _DTYPE if family in ("sum", "mean", "var", "std") else ""
-    parameters += _OUT_PAIR if family == "minmax" else _OUT
+    parameters += _OUT_PAIR if family == "minmax" else _OUT_INDEX if "arg" in family else _OUT
     parameters += _DDOF if family in ("var", "std") else ""
     chooses = family in ("min", "max", "minmax", "argmin", "argmax")
     errors = _ERRORS.format(more=_EMPTY if chooses else "")

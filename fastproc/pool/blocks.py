@@ -75,5 +75,14 @@ def run(func: Callable[..., Any], blocks: list[SharedArray], out: Any) -> Any:
     result = func(*blocks)
     if out is None:
         return result
+    if result is None:
+        raise TypeError(
+            "func returned None; with out it must return what is to be stored in a block of out"
+        )
+    if np.shape(result) != out.shape:
+        raise ValueError(
+            f"could not broadcast what func returned, of shape {np.shape(result)}, to a block of "
+            f"out, of shape {out.shape}; the two must be equal"
+        )
     out[...] = result
     return None

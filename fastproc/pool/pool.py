@@ -7,6 +7,7 @@ workers through rings in shared memory; ``manager.py`` looks after the workers.
 from __future__ import annotations
 
 import multiprocessing
+import operator
 import os
 import warnings
 import weakref
@@ -116,6 +117,10 @@ class Pool:
             raise TypeError(f"initializer must be callable, not {initializer!r}")
         if processes is None:
             processes = config.allowed_cpus()
+        try:
+            processes = operator.index(processes)
+        except TypeError:
+            raise TypeError(f"processes must be an int or None, not {processes!r}") from None
         if processes < 1:
             raise ValueError(f"Number of processes must be at least 1, not {processes}")
         if maxtasksperchild is not None and (

@@ -355,7 +355,11 @@ def _lengths(shape: Any) -> tuple[int, ...]:
     try:
         return (operator.index(shape),)
     except TypeError:
+        pass
+    try:
         return tuple(map(operator.index, shape))
+    except TypeError:
+        raise TypeError(f"shape must be an int or a sequence of int, not {shape!r}") from None
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:

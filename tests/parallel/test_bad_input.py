@@ -1,11 +1,14 @@
 """Bad input: NumPy's exception types, and messages that say what was wrong and what is right."""
 
 import datetime
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import fastproc as fp
+from fastproc.kernels import reference
 
 REDUCTIONS = ["sum", "nanmean", "var", "min", "nanminmax", "argmin", "nanargmax"]
 ELEMENTWISE = ["square", "cube", "negative"]
@@ -150,6 +153,81 @@ def test_out_of_minmax_that_is_no_pair(out):
         fp.minmax(np.zeros((2, 3)), axis=0, out=out)
 
 
+class TestOutOfMinmax:
+    array = np.arange(6.0).reshape(2, 3)
+
+    @pytest.mark.parametrize(
+        ("second", "error"),
+        [
+            (np.zeros(2), ValueError),
+            (np.zeros(3, int), TypeError),
+            ([0, 0, 0], TypeError),
+            (np.broadcast_to(0.0, 3), ValueError),
+        ],
+    )
+    def test_nothing_is_written_where_one_is_wrong(self, second, error):
+        first = np.full(3, 77.0)
+        with pytest.raises(error, match="minmax: out"):
+            fp.minmax(self.array, axis=0, out=(first, second))
+        assert (first == 77).all()
+
+    def test_arrays_that_overlap(self):
+        memory = np.full(5, 77.0)
+        for pair in ((memory[:3], memory[:3]), (memory[:3], memory[2:])):
+            with pytest.raises(ValueError, match="minmax: the two arrays of out share memory"):
+                fp.minmax(self.array, axis=0, out=pair)
+        assert (memory == 77).all()
+
+    def test_columns_of_one_array_do_not_overlap(self):
+        memory = np.zeros((3, 2))
+        fp.minmax(self.array, axis=0, out=(memory[:, 0], memory[:, 1]))
+        np.testing.assert_array_equal(memory, self.array.T)
+
+
+@pytest.mark.parametrize("name", ["argmin", "argmax", "nanargmin", "nanargmax"])
+@pytest.mark.parametrize("dtype", [float, object, complex, "u8"])
+def test_out_that_is_not_for_indices(name, dtype):
+    array = np.arange(6.0).reshape(2, 3)
+    for function in (getattr(np, name), getattr(fp, name)):
+        with pytest.raises(TypeError):
+            function(array, axis=0, out=np.zeros(3, dtype))
+
+
+@pytest.mark.parametrize("name", [*REDUCTIONS, "mean", "max", "nansum", "nanstd", "nanmin"])
+@pytest.mark.parametrize("axis", [0, -1, 1, -2, (0,), (), np.int64(0)])
+def test_axis_of_an_array_without_axes(name, axis):
+    array = np.array(3.0)
+    numpys = name.replace("minmax", "min")
+    try:
+        expected = getattr(np, numpys)(array, axis=axis)
+    except (TypeError, ValueError) as error:
+        # A tuple is no index at all, whatever np.nanargmax finds wrong with it first.
+        is_index = "arg" not in name or type(axis) is not tuple
+        with pytest.raises(type(error) if is_index else TypeError):
+            getattr(fp, name)(array, axis=axis)
+    else:
+        actual = getattr(fp, name)(array, axis=axis)
+        assert (actual[0] if name != numpys else actual) == expected
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_keepdims_is_a_flag(name):
+    array = np.arange(3.0)
+    for wrong in ("a", None, [], 1.0):
+        with pytest.raises(TypeError, match=f"{name}: keepdims must be True or False, not"):
+            getattr(fp, name)(array, keepdims=wrong)
+    assert np.shape(getattr(fp, name)(array, keepdims=1))[-1] == 1
+    assert np.shape(getattr(fp, name)(array, keepdims=np.False_)) == np.shape(
+        getattr(fp, name)(array)
+    )
+
+
+@pytest.mark.parametrize("name", ["var", "std", "nanvar", "nanstd"])
+def test_ddof_of_nan(name):
+    for function in (getattr(np, name), getattr(fp, name), getattr(reference, name)):
+        assert np.isnan(function(np.arange(3.0), ddof=np.nan))
+
+
 @pytest.mark.parametrize("dtype", ["M8[s]", "U3", object, complex])
 def test_dtype_of_a_sum_that_is_no_real_number(dtype):
     with pytest.raises(TypeError, match="sum: dtype .* is not supported for the result"):
@@ -233,9 +311,11 @@ def test_data_without_a_finite_range(value):
         fp.histogram([1.0, value], 3)
 
 
-@pytest.mark.parametrize("limits", [5, (1,), (1, 2, 3)])
-def test_range_that_is_no_pair(limits):
-    with pytest.raises(ValueError, match=r"histogram: range must be \(least, greatest\), not"):
+@pytest.mark.parametrize(
+    ("limits", "error"), [(5, TypeError), ((1,), ValueError), ("abc", ValueError)]
+)
+def test_range_that_is_no_pair(limits, error):
+    with pytest.raises(error, match=r"histogram: range must be \(least, greatest\), not"):
         fp.histogram([1.0], 3, limits)
 
 
@@ -265,3 +345,63 @@ def test_workers_below_one(name, workers):
 def test_workers_that_are_nobody(name, workers):
     with pytest.raises(TypeError, match=r"workers must be None, a number of threads or a fastproc"):
         getattr(fp, name)([1.0], workers=workers)
+
+
+@pytest.mark.parametrize("end", ["close", "terminate"])
+@pytest.mark.parametrize("name", ALL)
+def test_workers_that_have_gone(name, end):
+    with fp.Pool(1) as pool:
+        getattr(pool, end)()
+        for array in ([1.0], np.zeros(10), np.zeros(10_000)):
+            with pytest.raises(ValueError, match="Pool not running; it was closed or terminated"):
+                getattr(fp, name)(array, workers=pool)
+        with pytest.raises(ValueError, match="Pool not running"):
+            fp.add(np.zeros(10), 1.0, workers=pool)
+
+
+def test_workers_of_the_parent_process():
+    # In a process of its own, which has no thread but one: a fork copies one thread only.
+    code = """if True:
+        import os, warnings, numpy as np, fastproc as fp
+        warnings.simplefilter("ignore")
+        fp.sum([1.0])
+        with fp.Pool(1) as pool:
+            if os.fork() == 0:
+                for kernel in (fp.sum, fp.square):
+                    try:
+                        kernel(np.zeros(10), workers=pool)
+                    except RuntimeError as error:
+                        os.write(1, f"{error};".encode())
+                with fp.Pool(1) as own:
+                    os.write(1, str(fp.sum(np.ones(10), workers=own)).encode())
+                os._exit(0)
+            os.wait()
+        """
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.count("this pool belongs to process") == 2
+    assert answer.stdout.endswith("10.0")
+
+
+def test_what_map_blocks_cannot_store():
+    x, out = fp.share(np.arange(4.0)), fp.shared_zeros(4)
+    with fp.Pool(1) as pool:
+        with pytest.raises(TypeError, match="func returned None; with out it must return"):
+            pool.map_blocks(print, x, out=out)
+        with pytest.raises(ValueError, match=r"func returned, of shape \(\), to a .* shape \(4,\)"):
+            pool.map_blocks(np.sum, x, out=out, block_size=4)
+    assert (out == 0).all()
+
+
+@pytest.mark.parametrize("shape", [2.5, "ab", (1, None)])
+def test_shapes_that_are_none(shape):
+    for make in (fp.shared_empty, fp.shared_zeros):
+        with pytest.raises(TypeError, match="shape must be an int or a sequence of int, not"):
+            make(shape)
+
+
+@pytest.mark.parametrize("processes", ["x", 2.5])
+def test_processes_that_are_no_number(processes):
+    with pytest.raises(TypeError, match=f"processes must be an int or None, not {processes!r}"):
+        fp.Pool(processes)

@@ -191,3 +191,43 @@ def test_number_beyond_the_dtype():
     else:
         with pytest.raises(OverflowError):
             fp.add(array, 2**40)
+
+
+class Sub(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize("make", [lambda array: array.view(Sub), fp.share])
+@pytest.mark.parametrize("dtype", ["float64", "int16", "int32"])
+def test_subclasses_give_plain_results(make, dtype):
+    for shape in ((10,), (3, 4), (90, 80)):
+        array = fill(shape, dtype, 1, "plain")
+        for part in (np.s_[:], np.s_[::-2]):
+            x, plain = make(array)[part], array[part]
+            for name in NUMPY:
+                assert_same(getattr(fp, name)(x), getattr(fp, name)(plain))
+            for other in (x, plain, 3, plain[:1], plain.astype("int64")):
+                assert_same(fp.add(x, other), fp.add(plain, plain if other is x else other))
+            expected = -plain
+            assert fp.negative(plain, out=x) is x
+            assert_same(np.asarray(x), expected)
+
+
+def test_out_that_is_masked_is_written():
+    out = np.ma.zeros(3)
+    assert fp.negative(np.arange(3.0), out=out) is out
+    assert_array_equal(out.data, [0, -1, -2])
+    assert fp.add(np.arange(3.0), 1.0, out=out) is out
+    assert_array_equal(out.data, [1, 2, 3])
+
+
+@pytest.mark.parametrize("size", [10, 5000, 100_000])
+def test_a_pool_that_is_not_needed(size):
+    array = fill((size,), "float64", 1, "plain")
+    out = np.empty(size)
+    with fp.Pool(1) as pool:
+        for name in NUMPY:
+            assert_same(getattr(fp, name)(array, workers=pool), getattr(fp, name)(array))
+        assert fp.square(array, out=out, workers=pool) is out
+        for other in (array, 2.5, array[:1], array[:3, None]):
+            assert_same(fp.add(array, other, workers=pool), fp.add(array, other))

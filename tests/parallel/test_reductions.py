@@ -1,6 +1,7 @@
 """Reductions against NumPy, against their twins and against exact arithmetic."""
 
 import inspect
+import itertools
 import math
 import warnings
 from fractions import Fraction
@@ -257,9 +258,39 @@ def test_results_lie_in_the_order_of_the_kept_axes():
     np.testing.assert_allclose(result, array.sum(axis=1), rtol=1e-12)
 
 
-def test_subclasses_give_plain_results():
-    class Sub(np.ndarray):
-        pass
+@pytest.mark.parametrize("name", [*NAMES, "minmax", "nanminmax"])
+@pytest.mark.parametrize("shape", [(2, 5), (3, 4, 5), (60, 70)])
+def test_all_elements_have_the_bits_of_their_order_in_memory(name, shape):
+    array = np.asfortranarray(fill(shape, "float64", 1, "plain"))
+    for moved in (array, np.moveaxis(array, 0, -1)):
+        result = np.array(getattr(fp, name)(moved))
+        if "arg" in name:
+            assert result == getattr(np, name)(moved)  # an index counts in C order
+        else:
+            assert result.tobytes() == np.array(getattr(fp, name)(moved.ravel("K"))).tobytes()
 
-    array = fill((30, 40), "float64", 1, "plain")
-    assert type(fp.sum(array.view(Sub), axis=0)) is np.ndarray
+
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 1), (0, 2), (1, 2), ()])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_axes_of_results_stay_in_order(axis, order):
+    array = np.arange(24).reshape(2, 3, 4).transpose(order)
+    assert_array_equal(fp.sum(array, axis=axis), array.sum(axis=axis))
+    assert_array_equal(fp.sum(array, axis=axis, keepdims=True), array.sum(axis=axis, keepdims=True))
+
+
+class Sub(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize("make", [lambda array: array.view(Sub), fp.share])
+@pytest.mark.parametrize("name", [*NAMES, "minmax", "nanminmax"])
+def test_subclasses_give_plain_results(name, make):
+    for shape in ((10,), (30, 40), (90, 80)):
+        array = fill(shape, "float64", 1, "plain")
+        for kwargs in ({}, {"axis": 0}, {"axis": 0, "keepdims": True}):
+            for part in (np.s_[:], np.s_[::-2]):
+                expected = np.array(getattr(fp, name)(array[part], **kwargs))
+                actual = getattr(fp, name)(make(array)[part], **kwargs)
+                for one in actual if isinstance(actual, tuple) else (actual,):
+                    assert type(one) in (np.ndarray, np.float64, np.int64)
+                assert np.array(actual).tobytes() == expected.tobytes()

@@ -248,7 +248,7 @@ def _squared_deviations(x: list[float]) -> float:
 
 
 def _var(x: list[float], ddof: float) -> float:
-    if len(x) - ddof > 0:
+    if not len(x) - ddof <= 0:  # a `ddof` of NaN makes the result NaN, without a warning
         # A negative ddof gives even no elements a degree of freedom.
         return _squared_deviations(x) / (len(x) - ddof) if x else 0.0
     _warn("Degrees of freedom <= 0 for slice", 6)
@@ -257,7 +257,7 @@ def _var(x: list[float], ddof: float) -> float:
 
 
 def _nanvar(x: list[float], ddof: float) -> float:
-    if len(x) - ddof > 0:
+    if not len(x) - ddof <= 0:
         return _var(x, ddof)
     _warn("Degrees of freedom <= 0 for slice", 6)
     return math.nan
