@@ -27,6 +27,8 @@ cdef class Waiting:
     cdef int _check_process(self) except -1
     cdef bint _collect(self) except -1
     cdef int _hand_out(self) except -1
+    cdef bint _take_lead(self)
+    cdef int _leave_lead(self) except -1
     cdef int _lead(self, Job job, int64_t end) except -1
     cdef bint _look_until(self, int64_t stop) noexcept nogil
     cdef int _sleep_until(self, int64_t stop) except -1

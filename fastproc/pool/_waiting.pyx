@@ -34,6 +34,10 @@ cdef enum:
 cdef class Waiting:
     """The part of a dispatcher that knows who waits; `_collect` and `_hand_out` are its work."""
 
+    def submit(self, Job job):
+        """Begin with a job."""
+        raise NotImplementedError
+
     cdef bint _collect(self) except -1:
         """Read what results there are; return whether there were any."""
         raise NotImplementedError
@@ -56,15 +60,11 @@ cdef class Waiting:
             end = now_ns() + <int64_t>(1e9 * max(0.0, min(timeout, 1e9)))
         try:
             while not job.has_news():
-                if self._leading.try_lock():
-                    self._leader = PyThread_get_thread_ident()
+                if self._take_lead():
                     try:
-                        atomic_store_word(self._bell, AWAKE)
                         self._lead(job, end)
                     finally:
-                        self._leader = 0
-                        lie_down(self._bell, PIPE)
-                        self._leading.unlock()
+                        self._leave_lead()
                 elif self._leader == PyThread_get_thread_ident():
                     self._lead(job, end)    # in the pickling of an argument, say
                 else:
@@ -74,6 +74,38 @@ cdef class Waiting:
             return True
         finally:
             self._pass_on()
+
+    def run(self, Job job):
+        """Submit a job of listed items and return when it is done.
+
+        Whoever leads from before the job is submitted need not have the manager waked, by a result
+        that comes before anybody waits for it.
+        """
+        self._check_process()
+        if not self._take_lead():
+            self.submit(job)
+            self.wait(job)
+            return
+        try:
+            self.submit(job)
+            self._lead(job, -1)
+        finally:
+            self._leave_lead()
+            self._pass_on()
+
+    cdef bint _take_lead(self):
+        """Lead from now on, if nobody does."""
+        if not self._leading.try_lock():
+            return False
+        self._leader = PyThread_get_thread_ident()
+        atomic_store_word(self._bell, AWAKE)
+        return True
+
+    cdef int _leave_lead(self) except -1:
+        self._leader = 0
+        lie_down(self._bell, PIPE)
+        self._leading.unlock()
+        return 0
 
     cdef int _lead(self, Job job, int64_t end) except -1:
         """Read results and hand out tasks until `job` has news or the time is over."""
@@ -150,18 +182,15 @@ cdef class Waiting:
         """Do what a leader would, without waiting; for the manager."""
         cdef bint some = True
         while some:
-            if not self._leading.try_lock():
+            if not self._take_lead():
                 if self._doorbell is not None:
                     self._doorbell.release()        # it is the leader who is meant
                 return
             try:
-                self._leader = PyThread_get_thread_ident()
                 self._collect()
                 self._hand_out()
             finally:
-                self._leader = 0
-                lie_down(self._bell, PIPE)
-                self._leading.unlock()
+                self._leave_lead()
             some = self._flag_is_up()
         if self._followers:
             self._pass_on()                 # one may have come while this thread led

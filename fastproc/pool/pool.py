@@ -175,7 +175,7 @@ class Pool:
         retries: int = 0,
     ) -> Any:
         """Return ``func(*args, **kwds)``, called in a worker."""
-        return self._wait(self.apply_async(func, args, kwds, timeout=timeout, retries=retries))
+        return self._call(self._single(func, args, kwds, timeout, retries), True)
 
     def apply_async(
         self,
@@ -189,9 +189,19 @@ class Pool:
         retries: int = 0,
     ) -> AsyncResult:
         """Begin ``func(*args, **kwds)`` in a worker; return its AsyncResult."""
-        item = (tuple(args), dict(kwds) if kwds else {})
-        job = self._job(func, CALL, [item], 1, timeout, retries)
+        job = self._single(func, args, kwds, timeout, retries)
         return self._begin(job, True, callback, error_callback)
+
+    def _single(
+        self,
+        func: Callable[..., Any],
+        args: Iterable[Any],
+        kwds: Mapping[str, Any] | None,
+        timeout: float | None,
+        retries: int,
+    ) -> Job:
+        item = (tuple(args), dict(kwds) if kwds else {})
+        return self._job(func, CALL, [item], 1, timeout, retries)
 
     # Many calls ---------------------------------------------------------------------------------
 
@@ -207,7 +217,7 @@ class Pool:
     ) -> list[Any]:
         """Return the results of ``func(item)`` for each item, in their order."""
         job = self._job(func, MAP, list(iterable), chunksize, timeout, retries)
-        return self._wait(self._begin(job, False), progress)  # type: ignore[no-any-return]
+        return self._call(job, False, progress)  # type: ignore[no-any-return]
 
     def map_async(
         self,
@@ -236,7 +246,7 @@ class Pool:
     ) -> list[Any]:
         """Return the results of ``func(*item)`` for each item, in their order."""
         job = self._job(func, STARMAP, list(iterable), chunksize, timeout, retries)
-        return self._wait(self._begin(job, False), progress)  # type: ignore[no-any-return]
+        return self._call(job, False, progress)  # type: ignore[no-any-return]
 
     def starmap_async(
         self,
@@ -331,11 +341,16 @@ class Pool:
         total = len(iterable) if isinstance(iterable, Sized) else None
         return iter(load_tqdm()(results, total=total))
 
-    def _wait(self, result: AsyncResult, progress: bool = False) -> Any:
-        """Return a result; if the waiting is interrupted, do no more for it."""
+    def _call(self, job: Job, is_single: bool, progress: bool = False) -> Any:
+        """Return a job's result; if the waiting is interrupted, do no more for it."""
+        dispatcher = self._check_open().dispatcher
+        result = AsyncResult(self, dispatcher, job, is_single)
         try:
             if progress:
+                dispatcher.submit(job)
                 result.show_progress()
+            else:
+                dispatcher.run(job)
             return result.get()
         except BaseException:
             if not result.ended:
