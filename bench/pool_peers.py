@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import fastproc as fp
+from fastproc import Pool
 
 WORKERS = 2
+
+# Loaded when first used: now, since starting a pool is measured and not importing one.
+importlib.import_module("concurrent.futures.process")
+importlib.import_module("multiprocessing.pool")
 
 
 class Unsupported(Exception):
@@ -144,7 +148,7 @@ def _make_threads(method: str) -> Any:
 
 
 PEERS = {
-    "fastproc": (Fastproc, lambda method: fp.Pool(WORKERS, context=method)),
+    "fastproc": (Fastproc, lambda method: Pool(WORKERS, context=method)),
     "mp.Pool": (Peer, lambda method: multiprocessing.get_context(method).Pool(WORKERS)),
     "futures": (
         ExecutorPeer,

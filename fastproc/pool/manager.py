@@ -316,7 +316,7 @@ class Manager:
 
     def check_process(self) -> None:
         """Raise RuntimeError in a fork of the process that has the pool."""
-        if os.getpid() != self.pid:
+        if self.dispatcher.is_foreign:  # asking the system each time would cost more than a lock
             raise RuntimeError(
                 f"this pool belongs to process {self.pid}, of which this one is a fork; "
                 "make a pool here"

@@ -68,6 +68,10 @@ def _forget_half_imports() -> None:
     import in a task would wait for ever.  (A pool replaces workers whenever one dies, whatever the
     parent's threads are doing.)
     """
+    # Whoever imports has a lock here.  Where nobody does, walking through all modules would only
+    # copy the pages that they are on, some hundred of them.
+    if not getattr(importlib._bootstrap, "_module_locks", True):
+        return
     for name, module in list(sys.modules.items()):
         if getattr(getattr(module, "__spec__", None), "_initializing", False):
             del sys.modules[name]
