@@ -1,4 +1,4 @@
-"""The extension modules, which ``pyproject.toml`` cannot describe.
+"""Layer: build.  The extension modules, which ``pyproject.toml`` cannot describe.
 
 ``fastproc/kernels/_kernels.pyx`` is compiled once per CPU level, each time under another
 module name and with other compiler flags; ``fastproc/kernels/dispatch.py`` imports the best

@@ -1,4 +1,5 @@
-"""The benchmarks' options and what they share: the size, one pool, one kernel's calls at a time.
+"""Layer: benchmarks.  The benchmarks' options and what they share: the size, one pool, one
+kernel's calls at a time.
 
 pytest collects the tests of one kernel next to one another, so that only one kernel's arrays are in
 memory.

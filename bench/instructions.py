@@ -59,7 +59,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--run"]:
         run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=" ".join(__doc__.partition("\n\n")[0].split()[2:]))
     parser.add_argument("workers", nargs="*", type=int, default=[2, 16, 64])
     counts = parser.parse_args().workers
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])

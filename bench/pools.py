@@ -1,4 +1,5 @@
-"""Pools side by side in one run: fastproc beside multiprocessing and whichever peers are installed.
+"""Layer: benchmarks.  Pools side by side in one run: fastproc beside multiprocessing and whichever
+peers are installed.
 
     python bench/pools.py                       # all cases, five rounds: some minutes
     python bench/pools.py --repeat 1 "round trip"
@@ -441,7 +442,7 @@ def report(cases: list[Case], repeat: int) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=" ".join(__doc__.partition("\n\n")[0].split()[2:]))
     parser.add_argument("names", nargs="*", help="parts of the names of cases; all by default")
     parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")

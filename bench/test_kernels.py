@@ -1,4 +1,5 @@
-"""Every kernel beside its rivals: pure Python, NumPy, peers, fastproc on threads and on a pool.
+"""Layer: benchmarks.  Every kernel beside its rivals: pure Python, NumPy, peers, fastproc on
+threads and on a pool.
 
 A group per kernel.  Pure Python gets the first 20,000 elements only; its row says so.
 """

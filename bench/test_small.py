@@ -1,4 +1,5 @@
-"""Ten elements, where a call costs more than the arithmetic, and small matrices along an axis.
+"""Layer: benchmarks.  Ten elements, where a call costs more than the arithmetic, and small
+matrices along an axis.
 
 Ten elements lie in a plain array, in one of Fortran's order or in shared memory.
 """

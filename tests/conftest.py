@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis's profile and the helpers beside this file."""
+"""Layer: tests.  What all tests share: hypothesis's profile and the helpers beside this file."""
 
 import os
 import sys

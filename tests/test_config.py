@@ -1,4 +1,4 @@
-"""Environment variables, cores and memory limits."""
+"""Layer: tests.  Environment variables, cores and memory limits."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What the documentation says runs, and says all that it must."""
+"""Layer: tests.  What the documentation says runs, and says all that it must."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""Importing fastproc: what it loads, and what it says where it cannot."""
+"""Layer: tests.  Importing fastproc: what it loads, and what it says where it cannot."""
 
 import multiprocessing
 import shutil

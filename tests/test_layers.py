@@ -1,4 +1,6 @@
-"""The rule of the house: a layer imports from below only, and each file says where it is."""
+"""Layer: tests.  The rule of the house: a layer imports from below only, and each file says where
+it is.
+"""
 
 import re
 from pathlib import Path
@@ -60,6 +62,23 @@ def test_imports_point_down(path):
         if name in (layer, "__version__"):
             continue
         assert name in ALLOWED[layer], f"{path.name}, of layer {layer!r}, imports {name!r}"
+
+
+#: Around the package: tests, benchmarks, examples and the build.
+AROUND = sorted(
+    path
+    for pattern in ("tests/**/*.py", "bench/*.py", "examples/*.py", "setup.py")
+    for path in ROOT.parent.glob(pattern)
+    if ROOT == SOURCES
+)
+
+
+@pytest.mark.parametrize("path", AROUND, ids=lambda path: str(path.relative_to(ROOT.parent)))
+def test_files_around_the_package_say_theirs(path):
+    opening = "\n".join(path.read_text().splitlines()[:3])
+    place = path.relative_to(ROOT.parent).parts[0]
+    layer = {"bench": "benchmarks", "setup.py": "build"}.get(place, place)
+    assert f"Layer: {layer}" in opening
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

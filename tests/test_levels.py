@@ -1,4 +1,4 @@
-"""Every CPU level: the same bits, and the same tests pass."""
+"""Layer: tests.  Every CPU level: the same bits, and the same tests pass."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The chunk plan and the cost model."""
+"""Layer: tests.  The chunk plan and the cost model."""
 
 import hypothesis.strategies as st
 from hypothesis import given

@@ -7,10 +7,12 @@ interrupted.  What is wrong is said in one line on stderr.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastproc import __version__, config
 from fastproc.errors import FastprocError
 
 #: Elements by default: 80 MB of float64, more than caches hold.
@@ -27,17 +29,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # argparse has printed the help or what is wrong
         return int(end.code or 0)
     try:
-        if arguments.command == "info":
-            from fastproc.cli import info
-
-            return info.run()
-        return _bench(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()  # so that a reader who has gone is noticed here
+        return code
+    except BrokenPipeError:
+        # Whoever reads has seen enough, like `head`.  Else Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (CommandError, FastprocError, OSError, MemoryError) as error:
         print(f"fastproc: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, CommandError) else 1
     except KeyboardInterrupt:
         print("fastproc: interrupted", file=sys.stderr)
         return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config.transport()  # what is wrong with the environment is wrong with any command
+    config.segment_backend()
+    if arguments.command == "info":
+        from fastproc.cli import info
+
+        return info.run()
+    return _bench(arguments)
 
 
 class CommandError(Exception):
@@ -52,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastproc", description="GIL-free kernels over shared-memory arrays, on every core."
     )
+    parser.add_argument("--version", action="version", version=f"fastproc {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(
         "info",
@@ -105,11 +120,11 @@ def _bench(arguments: argparse.Namespace) -> int:
             f"there is no kernel named {', '.join(unknown)}; there are: {', '.join(CASES)}", 2
         )
     for path in (arguments.json, arguments.plot):
-        if path is not None and not path.parent.is_dir():
-            raise CommandError(f"there is no folder {path.parent} to write {path.name} to", 2)
-    _need("rich", "the table", "bench")
+        if path is not None:
+            _check_writable(path)
+    _need("rich", "the table")
     if arguments.plot is not None:
-        _need("matplotlib", "the plot", "plot")
+        _need("matplotlib", "the plot")
         from fastproc.cli import plot
 
         if arguments.plot.suffix.removeprefix(".").lower() not in plot.formats():
@@ -130,11 +145,21 @@ def _bench(arguments: argparse.Namespace) -> int:
     )
 
 
-def _need(package: str, what: str, extra: str) -> None:
-    """Say which extra to install if a package is missing."""
+def _check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before what is to be written takes minutes."""
+    if not path.parent.is_dir():
+        raise CommandError(f"there is no folder {path.parent} to write {path.name} to", 2)
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder; name a file in it", 2)
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CommandError(f"{path} may not be written by this user", 2)
+
+
+def _need(package: str, what: str) -> None:
+    """Say what to install if a package is missing."""
     import importlib
 
     try:
         importlib.import_module(package)
     except ImportError as error:
-        raise CommandError(f"{what} needs {package}: pip install 'fastproc[{extra}]'") from error
+        raise CommandError(f"{what} needs {package}: pip install {package}") from error

@@ -82,14 +82,21 @@ def run(
                 step(f"{case.kernel} by size")
                 results["scaling"].append(_time_sizes(case, size, repeat))
             results["memory"] = meter.results()
-    # Written first: whatever happens to the terminal, the measurements are kept.
+    # Written first: whatever happens to the terminal, the measurements are kept.  And shown all the
+    # same if they cannot be written.
+    failure: OSError | None = None
     if json_path is not None:
-        json_path.write_text(json.dumps(results, indent=1) + "\n")
+        try:
+            json_path.write_text(json.dumps(results, indent=1) + "\n")
+        except OSError as error:
+            failure = error
     table.show(results)
     if plot_path is not None:
         from fastproc.cli import plot
 
         plot.draw(results, plot_path)
+    if failure is not None:
+        raise failure
     return 0
 
 

@@ -37,6 +37,7 @@ def lines() -> list[tuple[str, str]]:
         ("memory", _size(facts["memory_bytes"], "unknown")),
         ("memory limit", _size(facts["memory_limit_bytes"], "none by cgroup")),
         ("segments", facts["segments"]),
+        ("transport", facts["transport"]),
         ("segment cache", _size(facts["segment_cache_bytes"], "none")),
     ]
     for index, setting in enumerate(environment or ["nothing of fastproc is set"]):

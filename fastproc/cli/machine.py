@@ -16,6 +16,7 @@ from typing import Any
 import fastproc
 from fastproc import config
 from fastproc.kernels import dispatch
+from fastproc.pool._dispatcher import HAS_FUTEX
 
 #: Packages whose versions belong to a result.
 RIVALS = ("numpy", "bottleneck", "fast-histogram", "numexpr")
@@ -39,6 +40,7 @@ def facts() -> dict[str, Any]:
         "memory_bytes": _memory_bytes(),
         "memory_limit_bytes": config.memory_limit(),
         "segments": _segment_backend(),
+        "transport": config.transport() or ("futex" if HAS_FUTEX else "portable"),
         "segment_cache_bytes": config.segment_cache_bytes(),
         "environment": {
             name: value for name, value in sorted(os.environ.items()) if name.startswith("FASTPROC")

@@ -81,8 +81,8 @@ class Meter:
             "buffer_bytes": BUFFER_BYTES,
             "threads": self._n_threads,
             "read_1_thread_s": read,
-            "read_threads_s": min(read, median[MAXIMUM_THREADS]),
+            "read_threads_s": median[MAXIMUM_THREADS],
             "copy_1_thread_s": median[COPY],
-            "copy_threads_s": min(median[COPY], median[COPY_THREADS]),
+            "copy_threads_s": median[COPY_THREADS],
             "rounds_s": self._rounds,
         }

@@ -27,7 +27,8 @@ def show(results: dict[str, Any]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
-    title = f"Median time for {results['size']:,} float64, {results['repeat']} rounds"
+    rounds = "1 round" if results["repeat"] == 1 else f"{results['repeat']} rounds"
+    title = f"Median time for {results['size']:,} float64, {rounds}"
     times, ratios = _time_columns(results), _ratio_columns(results)
     is_wide = console.width >= WHOLE_WIDTH
     for columns in [times | ratios] if is_wide else [times, ratios]:

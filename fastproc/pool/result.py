@@ -29,9 +29,7 @@ def load_tqdm() -> Any:
     try:
         from tqdm.auto import tqdm
     except ModuleNotFoundError as error:
-        raise ImportError(
-            "progress=True needs tqdm; install it with: pip install 'fastproc[progress]'"
-        ) from error
+        raise ImportError("progress=True needs tqdm; install it with: pip install tqdm") from error
     return tqdm
 
 

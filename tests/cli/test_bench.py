@@ -1,6 +1,7 @@
 """Layer: tests.  The command `bench`: its table, its files and its refusals; never its times."""
 
 import json
+import os
 import multiprocessing
 import struct
 import subprocess
@@ -91,7 +92,7 @@ def test_an_unknown_kernel_is_refused_with_the_names(capsys):
 def test_without_rich_bench_says_what_to_install():
     done = bench("sum", *QUICK, before="sys.modules['rich'] = None")
     assert done.returncode == 1
-    assert done.stderr == "fastproc: the table needs rich: pip install 'fastproc[bench]'\n"
+    assert done.stderr == "fastproc: the table needs rich: pip install rich\n"
 
 
 def test_without_matplotlib_bench_says_what_to_install(tmp_path):
@@ -99,7 +100,7 @@ def test_without_matplotlib_bench_says_what_to_install(tmp_path):
     path = tmp_path / "plot.png"
     done = bench("sum", *QUICK, "--plot", path, before="sys.modules['matplotlib'] = None")
     assert done.returncode == 1
-    assert done.stderr == "fastproc: the plot needs matplotlib: pip install 'fastproc[plot]'\n"
+    assert done.stderr == "fastproc: the plot needs matplotlib: pip install matplotlib\n"
 
 
 @pytest.mark.parametrize("option", ["--json", "--plot"])
@@ -111,10 +112,19 @@ def test_a_missing_folder_is_found_before_anything_is_timed(option, tmp_path, ca
 def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path):
     pytest.importorskip("rich")
     done = bench("sum", *QUICK, "--json", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"fastproc: {tmp_path} is a folder; name a file in it\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk")
+def test_a_full_disk_costs_the_file_and_not_the_table():
+    pytest.importorskip("rich")
+    done = bench("sum", *QUICK, "--json", "/dev/full")
     assert done.returncode == 1
+    assert "sum" in done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith("fastproc: ")
-    assert str(tmp_path) in line
+    assert "No space left" in line
 
 
 def test_an_unknown_format_is_refused(tmp_path, capsys):

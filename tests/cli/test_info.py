@@ -86,3 +86,34 @@ def test_help(argv, capsys):
 def test_usage(argv, message, capsys):
     assert main(argv) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("FASTPROC_CPU_LEVEL", "v9"), ("FASTPROC_TRANSPORT", "zz"), ("FASTPROC_SEGMENTS", "zz")],
+)
+def test_a_setting_that_is_none_is_one_line(variable, value):
+    answer = subprocess.run(
+        [sys.executable, "-m", "fastproc", "info"],
+        env={**os.environ, variable: value},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith(f"fastproc: {variable} is '{value}'")
+
+
+def test_a_reader_who_has_gone_is_no_error():
+    receive, send = os.pipe()
+    os.close(receive)
+    answer = subprocess.run(
+        [sys.executable, "-m", "fastproc", "info"], stdout=send, stderr=subprocess.PIPE, text=True
+    )
+    os.close(send)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fastproc {fastproc.__version__}\n"

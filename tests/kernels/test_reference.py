@@ -1,4 +1,6 @@
-"""The twins against NumPy: integers, extremes and places exactly, float sums with a tolerance."""
+"""Layer: tests of the kernels.  The twins against NumPy: integers, extremes and places exactly,
+float sums with a tolerance.
+"""
 
 import array
 import inspect

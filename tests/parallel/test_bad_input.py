@@ -1,4 +1,6 @@
-"""Bad input: NumPy's exception types, and messages that say what was wrong and what is right."""
+"""Layer: tests of the kernels on every core.  Bad input: NumPy's exception types, and messages that
+say what was wrong and what is right.
+"""
 
 import datetime
 import subprocess

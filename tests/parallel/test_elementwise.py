@@ -1,4 +1,4 @@
-"""Elementwise kernels against NumPy and their twins."""
+"""Layer: tests of the kernels on every core.  Elementwise kernels against NumPy and their twins."""
 
 import inspect
 

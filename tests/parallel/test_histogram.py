@@ -1,4 +1,6 @@
-"""The histogram against NumPy, its twin and the definition of a bin."""
+"""Layer: tests of the kernels on every core.  The histogram against NumPy, its twin and the
+definition of a bin.
+"""
 
 import inspect
 

@@ -1,4 +1,6 @@
-"""Reductions against NumPy, against their twins and against exact arithmetic."""
+"""Layer: tests of the kernels on every core.  Reductions against NumPy, against their twins and
+against exact arithmetic.
+"""
 
 import inspect
 import itertools

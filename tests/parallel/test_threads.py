@@ -1,4 +1,6 @@
-"""The thread team under stress: many callers, forks, and a fork while a job runs."""
+"""Layer: tests of the kernels on every core.  The thread team under stress: many callers, forks,
+and a fork while a job runs.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,6 @@
-"""`workers=`: the same bits whoever does the work, and who that is by default."""
+"""Layer: tests of the kernels on every core.  `workers=`: the same bits whoever does the work, and
+who that is by default.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,6 @@
-"""The pool that most tests share: one for each start method, and for the portable transport."""
+"""Layer: tests of the pool.  The pool that most tests share: one for each start method, and for the
+portable transport.
+"""
 
 import multiprocessing
 import os
