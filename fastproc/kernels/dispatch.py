@@ -29,7 +29,7 @@ def _choose_level() -> str:
     if not levels:
         raise ImportError(
             f"this installation of fastproc has no kernels for this CPU, which runs "
-            f"{supported_levels()}; build it here with: pip install --no-binary fastproc fastproc"
+            f"{supported_levels()}; build it on this machine: pip install . in a folder of its sources"
         )
     asked = config.cpu_level()
     if asked is None:

@@ -427,8 +427,8 @@ class Pool:
         array, *arrays : SharedArray
             Of any shapes and dtypes, but all of one length along `axis`.
         out : SharedArray, optional
-            Where to store what `func` returns, each block in its place by NumPy's rules of
-            assignment; of the same length along `axis`.
+            Where to store what `func` returns, which must have the shape of its block of `out`;
+            of the same length along `axis`.
         axis : int, default 0
             The axis to cut along, in each of the arrays.
         block_size : int, optional
@@ -443,11 +443,12 @@ class Pool:
         Raises
         ------
         TypeError
-            If an array is not in shared memory.
+            If an array is not in shared memory, or `func` returns None for a block of `out`.
         numpy.exceptions.AxisError
             If an array has no such axis.
         ValueError
-            If the lengths along `axis` differ, `block_size` is less than 1 or `out` is read-only.
+            If the lengths along `axis` differ, `block_size` is less than 1, `out` is read-only, or
+            `func` returns another shape than its block of `out` has.
 
         Notes
         -----

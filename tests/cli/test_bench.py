@@ -1,8 +1,8 @@
 """Layer: tests.  The command `bench`: its table, its files and its refusals; never its times."""
 
 import json
-import os
 import multiprocessing
+import os
 import struct
 import subprocess
 import sys

@@ -39,5 +39,5 @@ def test_baseline_is_always_supported():
 
 def test_an_installation_without_kernels_says_what_to_do(monkeypatch):
     monkeypatch.setattr(dispatch, "available_levels", list)
-    with pytest.raises(ImportError, match="no kernels for this CPU.*pip install --no-binary"):
+    with pytest.raises(ImportError, match="no kernels for this CPU.*pip install"):
         dispatch._choose_level()
