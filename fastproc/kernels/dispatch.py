@@ -29,7 +29,8 @@ def _choose_level() -> str:
     if not levels:
         raise ImportError(
             f"this installation of fastproc has no kernels for this CPU, which runs "
-            f"{supported_levels()}; build it on this machine: pip install . in a folder of its sources"
+            f"{supported_levels()}; build it on this machine, in a folder of its sources, with: "
+            "pip install ."
         )
     asked = config.cpu_level()
     if asked is None:
