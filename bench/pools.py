@@ -361,7 +361,14 @@ CASES = [
         times(NOISE, "mp.Pool"),
         "",
     ),
-    Case("idle, wake-ups per second", idle_wakeups, "none", lambda row: 0.0, "/s"),
+    Case(
+        "idle, wake-ups per second",
+        idle_wakeups,
+        "none",
+        lambda row: 0.0,
+        "/s",
+        is_apart=True,  # no peer's threads of another case
+    ),
 ]
 
 
