@@ -14,6 +14,7 @@ from fastproc.pool._messages cimport (
 from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport atomic_fence, atomic_load_word, atomic_store
 from fastproc.shm._bell cimport AWAKE, PIPE, ring_bell
+from fastproc.shm._mutex cimport Mutex
 
 
 cdef class Batch:
@@ -96,6 +97,7 @@ cdef class Channel:
         raw = Raw.__new__(Raw)
         raw.status = header.status
         raw.data = PyBytes_FromStringAndSize(data, n)
-        raw.is_parcel = header.payload == PARCEL
+        if header.payload == PARCEL:
+            raw.opening = Mutex()
         raw.sender = self.process.pid
         return raw

@@ -3,12 +3,13 @@
 from libc.stdint cimport int64_t
 
 from fastproc.pool._function cimport Function
+from fastproc.shm._mutex cimport Mutex
 
 
 cdef class Raw:
     cdef readonly int status
     cdef object data                        # bytes
-    cdef bint is_parcel                     # they are the handle of one
+    cdef Mutex opening                      # held while a parcel is mapped; None for other bytes
     cdef object opened                      # the parcel, once it is mapped
     cdef object error                       # in place of a value
     cdef object sender                      # the process number of the worker

@@ -36,22 +36,29 @@ cdef class Raw:
     """A value as it came, not read yet: reading it runs the user's code."""
 
     def open(self):
-        """Map the memory of a parcel, which then outlives its sender; `load` tells of errors."""
-        if not self.is_parcel or self.opened is not None or self.error is not None:
+        """Map the memory of a parcel, which then outlives its sender; `load` tells of errors.
+
+        Whoever wants the value may come while another thread is at it.  A handle is opened once:
+        the sender may use the memory again as soon as the first who opened it has dropped it.
+        """
+        if self.opening is None:
             return
-        try:
-            self.opened = serialize.open_parcel(self.data)
-        except SegmentGoneError as error:
-            self.error = remote.died_early(self.sender, error)
-        except Exception as error:
-            self.error = error
+        with self.opening:
+            if self.opened is not None or self.error is not None:
+                return
+            try:
+                self.opened = serialize.open_parcel(self.data)
+            except SegmentGoneError as error:
+                self.error = remote.died_early(self.sender, error)
+            except Exception as error:
+                self.error = error
 
     def load(self):
         """Return the value, or raise what the task raised."""
         self.open()
         if self.error is not None:
             raise self.error
-        value = serialize.loads(self.opened if self.is_parcel else self.data)
+        value = serialize.loads(self.data if self.opening is None else self.opened)
         if self.status != SUCCESS:
             raise remote.unpacked(value)
         return value

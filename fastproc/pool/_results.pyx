@@ -81,7 +81,7 @@ cdef class Results(Waiting):
                 &header, message + sizeof(ResultHeader), n - sizeof(ResultHeader))
             channel.results.consume()
             channel.received_bytes += n
-            if isinstance(value, Raw) and (<Raw>value).is_parcel:
+            if isinstance(value, Raw) and (<Raw>value).opening is not None:
                 self._unopened.append((channel, value))
             if header.status == STARTING:
                 self._failed_starts.append(value)

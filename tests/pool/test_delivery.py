@@ -11,7 +11,7 @@ import pytest
 
 from fastproc import shared_empty
 from fastproc.errors import WorkerDied
-from fastproc.pool import Pool
+from fastproc.pool import Pool, serialize
 
 BIG = 20_000  # float64s: far more than travels in a ring
 
@@ -80,6 +80,29 @@ def test_more_results_than_descriptors():
         assert all(array.flags.writeable for array in kept)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("how", ["taken as they come", "asked for at once"])
+def test_a_result_is_opened_once(how, monkeypatch):
+    """Whoever asks for it may come while the manager is opening it."""
+    opened = []
+
+    def open_slowly(data, open_parcel=serialize.open_parcel):
+        opened.append(data)
+        time.sleep(0.002)
+        parcel = open_parcel(data)
+        time.sleep(0.002)
+        return parcel
+
+    monkeypatch.setattr(serialize, "open_parcel", open_slowly)
+    with Pool(2) as pool:
+        if how == "taken as they come":
+            arrays = list(pool.imap(ones, [BIG] * 100))
+        else:
+            results = [pool.apply_async(ones, (BIG,)) for _ in range(100)]
+            arrays = [result.get(20) for result in results]
+    assert {array.sum() for array in arrays} == {BIG}
+    assert len(opened) == 100
 
 
 class CallsBack:
