@@ -2,12 +2,17 @@
 portable transport.
 """
 
+import faulthandler
 import multiprocessing
 import os
 
 import pytest
 
 from fastproc.pool import Pool
+
+# Workers here are meant to crash, and pytest's handler, which they inherit, would tell of each.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=faulthandler.disable)
 
 METHODS = multiprocessing.get_all_start_methods()
 TRANSPORTS = [(method, "") for method in METHODS] + [(METHODS[0], "portable")]
