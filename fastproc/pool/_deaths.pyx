@@ -13,7 +13,7 @@ from libc.string cimport memset
 from fastproc.pool._channel cimport Batch, Channel
 from fastproc.pool._job cimport Job, Lost
 from fastproc.pool._messages cimport (
-    BELL, CONDEMNED, FLAGS, OPENED, OVERWEIGHT, PAGE, READY, RING_BYTES, ROOM, SINCE, STARTED,
+    BELL, CONDEMNED, CORE, FLAGS, OPENED, OVERWEIGHT, PAGE, READY, RING_BYTES, ROOM, SINCE, STARTED,
     slot_bytes,
 )
 from fastproc.pool._roster cimport Roster
@@ -42,6 +42,7 @@ cdef class Deaths(Results):
         self._base = <char*>view.buf
         PyBuffer_Release(&view)             # the mapping, which does not move, is kept
         self._bell = <int32_t*>(self._base + BELL)
+        self._core = <int32_t*>(self._base + CORE)
         self._flags = <int64_t*>(self._base + FLAGS)
         self._n_words = (n_slots + 63) // 64
         self._roster = Roster(n_slots)

@@ -21,6 +21,7 @@ The first page of the memory, before all slots, is the parent's:
 
 ======= =========== ================================================================
 0       bell        int32, at which the parent sleeps
+4       core        int32, on which the parent's leader ran when it last looked
 64      flags       int64 words with a bit for each slot: its worker has published results
 ======= =========== ================================================================
 
@@ -45,6 +46,7 @@ from libc.stdint cimport int32_t, int64_t
 
 cdef enum:
     BELL = 0
+    CORE = 4
     STARTED = 64
     SINCE = 128
     ROOM = 192

@@ -13,6 +13,7 @@ cdef class Waiting:
     cdef unsigned long _leader              # the leader's thread
     cdef object _followers
     cdef int32_t* _bell
+    cdef int32_t* _core                     # that the leader runs on, for the workers
     cdef int64_t* _flags
     cdef Py_ssize_t _n_words
     cdef int64_t _spin_ns

@@ -18,6 +18,7 @@ from fastproc.shm._atomic cimport atomic_load, atomic_set_bits, atomic_store_wor
 from fastproc.shm._bell cimport (
     AWAKE, FUTEX, PIPE, futex_wait, lie_down, may_spin, now_ns, ring_bell,
 )
+from fastproc.shm._core cimport this_core
 
 import os
 import threading
@@ -98,6 +99,7 @@ cdef class Waiting:
         if not self._leading.try_lock():
             return False
         self._leader = PyThread_get_thread_ident()
+        atomic_store_word(self._core, this_core())
         atomic_store_word(self._bell, AWAKE)
         return True
 
@@ -150,6 +152,7 @@ cdef class Waiting:
             lie_down(self._bell, PIPE)
             if not self._flag_is_up():
                 self._doorbell.acquire(True, max((stop - now_ns()) / 1e9, 1e-6))
+        atomic_store_word(self._core, this_core())
         atomic_store_word(self._bell, AWAKE)
         return 0
 

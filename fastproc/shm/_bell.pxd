@@ -44,7 +44,7 @@ cdef inline bint may_spin(int64_t vain) noexcept nogil:
     """Tell whether to look for a while, after so many looks in vain, before going to sleep.
 
     Where the other side has no core to answer on, or much to do, looking only takes time from it: a
-    round trip beside another busy process took 117 us, and takes 7 to 15.  A look now and then
+    round trip beside another busy process took 117 us, and takes 6 to 15.  A look now and then
     finds out when that has changed.
     """
     return vain < 4 or vain % 16 == 0

@@ -225,3 +225,19 @@ def test_an_axis_that_only_the_first_array_has(pool):
 def test_bad_block_sizes(pool, block_size):
     with pytest.raises(ValueError, match=f"block_size must be at least 1, not {block_size}"):
         pool.map_blocks(cube, shared_zeros(3), block_size=block_size)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinities here")
+def test_a_worker_that_leaves_the_parents_core_keeps_its_affinity():
+    allowed = os.sched_getaffinity(0)
+    with Pool(1) as pool:
+        os.sched_setaffinity(0, {min(allowed)})  # of this thread alone
+        try:
+            seen = {frozenset(pool.apply(os.sched_getaffinity, (0,))) for _ in range(3000)}
+        finally:
+            os.sched_setaffinity(0, allowed)
+        assert seen == {frozenset(allowed)}
+        if len(allowed) > 1:
+            pool.apply(os.sched_setaffinity, (0, {min(allowed)}))
+            seen = {frozenset(pool.apply(os.sched_getaffinity, (0,))) for _ in range(3000)}
+            assert seen == {frozenset({min(allowed)})}
