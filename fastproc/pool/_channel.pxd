@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 from fastproc.pool._function cimport Function
-from fastproc.pool._job cimport Job
+from fastproc.pool._job cimport Job, Raw
 from fastproc.pool._messages cimport ResultHeader
 from fastproc.shm._ring cimport Ring
 
@@ -35,6 +35,8 @@ cdef class Channel:
     cdef int64_t* ready
     cdef int64_t* overweight
     cdef int64_t* opened_by_parent
+    cdef Raw arriving                       # a result in a parcel that is not open yet, or None
+    cdef int64_t arriving_ns                # how long its task took
     cdef int64_t opened                     # parcels among the results
     cdef object sentence                    # why the worker is to be killed, or None
     cdef readonly int64_t born              # when it was started, in nanoseconds

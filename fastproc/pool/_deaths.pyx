@@ -117,6 +117,8 @@ cdef class Deaths(Results):
         with self._lock:
             channel = self._roster.channels[slot]
             self._drain(channel)
+        self._open(channel)
+        with self._lock:
             self._roster.remove(channel)
             running = atomic_load(channel.started)
             condemned = atomic_load(channel.condemned)

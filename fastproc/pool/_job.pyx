@@ -38,8 +38,8 @@ cdef class Raw:
     def open(self):
         """Map the memory of a parcel, which then outlives its sender; `load` tells of errors.
 
-        Whoever wants the value may come while another thread is at it.  A handle is opened once:
-        the sender may use the memory again as soon as the first who opened it has dropped it.
+        Another thread may be at it: a handle is opened once, as the sender may use the memory again
+        as soon as the first who opened it has dropped it.
         """
         if self.opening is None:
             return
@@ -55,7 +55,6 @@ cdef class Raw:
 
     def load(self):
         """Return the value, or raise what the task raised."""
-        self.open()
         if self.error is not None:
             raise self.error
         value = serialize.loads(self.data if self.opening is None else self.opened)

@@ -23,6 +23,9 @@ from fastproc.shm._bell cimport AWAKE
 import collections
 import queue
 
+cdef extern from "Python.h" nogil:
+    unsigned long PyThread_get_thread_ident()
+
 from fastproc.pool import serialize
 
 
@@ -82,15 +85,11 @@ cdef class Results(Waiting):
             channel.results.consume()
             channel.received_bytes += n
             if isinstance(value, Raw) and (<Raw>value).opening is not None:
-                self._unopened.append((channel, value))
-            if header.status == STARTING:
-                self._failed_starts.append(value)
-            elif channel.flight:
-                channel.received += 1
-                if header.status == UNREADABLE:
-                    self._misread.append((channel.flight.popleft(), value))
-                else:
-                    self._take(channel, channel.flight[0], value, header.duration)
+                # The last message for now: its worker waits [opened].
+                channel.arriving, channel.arriving_ns = value, header.duration
+                self._unopened.append(channel)
+            else:
+                self._accept(channel, header.status, value, header.duration)
             message = channel.results.front(&n)
         atomic_fence()                      # else a worker that finds no room might not be seen
         if atomic_load_word(channel.room) != AWAKE:
@@ -99,6 +98,18 @@ cdef class Results(Waiting):
             channel.retire()
         channel.is_full = channel.no_prefetch = False
         self._roster.update(channel)
+        return 0
+
+    cdef int _accept(self, Channel channel, int status, object value, int64_t duration) except -1:
+        """Take a worker's next result; needs the lock."""
+        if status == STARTING:
+            self._failed_starts.append(value)
+        elif channel.flight:
+            channel.received += 1
+            if status == UNREADABLE:
+                self._misread.append((channel.flight.popleft(), value))
+            else:
+                self._take(channel, channel.flight[0], value, duration)
         return 0
 
     cdef int _take(self, Channel channel, Batch batch, object value, int64_t duration) except -1:
@@ -172,9 +183,9 @@ cdef class Results(Waiting):
         A Ctrl-C in the middle leaves the rest to the next who comes by.
         """
         while self._unopened:
-            pair = self._pop(self._unopened)
-            if pair is not None:
-                self._open(pair[0], pair[1])
+            channel = self._pop(self._unopened)
+            if channel is not None:
+                self._open(channel)
         while self._misread:
             pair = self._pop(self._misread)
             if pair is not None:
@@ -195,14 +206,31 @@ cdef class Results(Waiting):
         except IndexError:                  # another thread has had it
             return None
 
-    cdef int _open(self, Channel channel, Raw value) except -1:
-        """Open a parcel, for which its worker waits [opened]."""
+    cdef int _open(self, Channel channel) except -1:
+        """Open the parcel that arrives by a channel, and take the result in it.
+
+        Only now: a result of which somebody has been told must not be lost with its worker.
+        """
+        cdef Raw value
+        with self._lock:
+            value = channel.arriving
+        if value is None:
+            return 0                        # another thread has done it, who buries the worker
         try:
             value.open()
         except BaseException:
-            self._unopened.appendleft((channel, value))
+            self._unopened.appendleft(channel)
             raise
-        channel.count_opened()
+        with self._lock:
+            if channel.arriving is not value:
+                return 0
+            channel.arriving = None
+            channel.count_opened()
+            self._accept(channel, value.status, value, channel.arriving_ns)
+            self._roster.update(channel)
+            self._wake_waiters()
+        if self._leader != PyThread_get_thread_ident():
+            self._wake_leader()             # who may have looked in vain meanwhile
         return 0
 
     cdef int _send_by_value(self, Batch batch, Raw value) except -1:

@@ -17,9 +17,9 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from fastproc.pool._messages cimport (
-    BELL, CALL, CONDEMNED, CORE, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE, OPENED,
-    OVERWEIGHT, PAGE, PARCEL, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP,
-    SUCCESS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
+    BELL, CALL, CONDEMNED, CORE, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE,
+    OPENED, OVERWEIGHT, PAGE, PARCEL, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED,
+    STARTING, STOP, SUCCESS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
 )
 from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (

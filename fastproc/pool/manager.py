@@ -25,9 +25,11 @@ from fastproc.pool import remote, serialize, worker
 from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
 from fastproc.pool.result import CALLBACK_THREAD
 
-#: Nanoseconds that one who waits looks for news before it goes to sleep.  Falling asleep and being
-#: waked takes some 40 us in a virtual machine, so looking longer than that cannot pay.
-SPIN_NS = 50_000
+#: Nanoseconds that one who waits looks for news before it goes to sleep: about what it costs both
+#: sides in a virtual machine if it sleeps (40 to 70 us each), so that this is at most doubled.  Who
+#: sleeps is late, for which the other, too, then falls asleep: with half as long a round trip with
+#: an array of 80 kB took 230 us, and takes 80.
+SPIN_NS = 100_000
 
 #: Seconds between asking a worker to end (SIGTERM) and killing it.
 GRACE_SECONDS = 1.0

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.shm.array import SharedArray, shared_bytes
+from fastproc.shm import segment as segments
+from fastproc.shm.array import segment_with
+from fastproc.shm.segment import Handle
 
 #: Buffers begin at multiples of this, as NumPy's own memory does at least.
 ALIGNMENT = 64
@@ -18,22 +20,28 @@ ALIGNMENT = 64
 Ends = list[tuple[int, int]]
 
 
-def pack(parts: list[memoryview]) -> tuple[SharedArray, Ends]:
-    """Copy buffers into a shared segment."""
+#: The memory of a parcel, in the process that sends it or in one that has opened it.
+Bytes = npt.NDArray[np.uint8]
+
+
+def pack(parts: list[memoryview]) -> tuple[Bytes, Handle, Ends]:
+    """Copy buffers into a shared segment, and return what must be kept until its handle is open."""
     ends, end = [], 0
     for part in parts:
         start = -(-end // ALIGNMENT) * ALIGNMENT
         end = start + part.nbytes
         ends.append((start, end))
-    return shared_bytes(parts, [start for start, _ in ends]), ends
+    segment, memory = segment_with(parts, [start for start, _ in ends])
+    return memory, segments.send(segment), ends
 
 
-def moved_out(memory: SharedArray) -> npt.NDArray[np.uint8]:
-    """Return the memory of a parcel as this process's own, for which no descriptor is needed."""
-    return np.array(memory, subok=False)
+def opened(handle: Handle, ends: Ends) -> Bytes:
+    """Return the memory of a parcel, which this process then keeps."""
+    memory = segments.receive(handle)[1][: ends[-1][1]]
+    # Where descriptors get scarce it had better be this process's own, which needs none.
+    return memory.copy() if segments.is_crowded() else memory
 
 
-def unpack(memory: npt.NDArray[np.uint8], ends: Ends) -> list[npt.NDArray[np.uint8]]:
+def unpack(memory: Bytes, ends: Ends) -> list[Bytes]:
     """Return the buffers of a parcel; plain arrays, each of which keeps the segment."""
-    plain = memory.view(np.ndarray)
-    return [plain[start:stop] for start, stop in ends]
+    return [memory[start:stop] for start, stop in ends]

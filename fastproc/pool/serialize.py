@@ -21,7 +21,6 @@ import io
 import os
 import pickle
 import sys
-from collections import ChainMap
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,7 +62,7 @@ class Payload:
         """Return what the receiver opens as it arrives, and so keeps even if the sender ends."""
         if self.kind == PARCEL or not self.handles:
             return self
-        opening = pickle.dumps((None, self.data, self.handles), PROTOCOL)
+        opening = pickle.dumps((None, self.data, [tuple(each) for each in self.handles]), PROTOCOL)
         return Payload(opening, PARCEL, self.handles)
 
     def recall(self) -> None:
@@ -140,10 +139,10 @@ class _ByValueError(Exception):
 class _Pickler(pickle.Pickler):
     """Plain pickle with multiprocessing's reducers; gives up at what needs cloudpickle."""
 
-    dispatch_table: Any = ChainMap(ForkingPickler._extra_reducers, copyreg.dispatch_table)  # type: ignore[attr-defined]  # noqa: RUF012
-
     def __init__(self, file: io.BytesIO, names: Names, handles: list[Handle], keep: Any) -> None:
         super().__init__(file, PROTOCOL, buffer_callback=keep)
+        # Anew each time, as reducers may be added; a ChainMap costs more with each look.
+        self.dispatch_table = {**copyreg.dispatch_table, **ForkingPickler._extra_reducers}  # type: ignore[attr-defined]
         self._names = names
         self._handles = handles
 
@@ -159,7 +158,7 @@ def reduce_shared(obj: Any, handles: list[Handle]) -> Any:
     if arrays is None or not isinstance(obj, arrays.SharedArray) or not obj.is_shared:
         return NotImplemented
     reduced = arrays.reduce_to_handle(obj)
-    handles.append(reduced[1][0])
+    handles.append(arrays.Handle(*reduced[1][0]))
     return reduced
 
 
@@ -216,11 +215,9 @@ def _parcel(parts: list[Any], handles: list[Handle]) -> Payload:
     """Return a parcel of a pickle and its buffers."""
     from fastproc.pool import parcel
 
-    memory, ends = parcel.pack([memoryview(part) for part in parts])
-    others = list(handles)
-    file = io.BytesIO()
-    _Pickler(file, HERE, handles, None).dump((memory, ends, others))
-    return Payload(file.getvalue(), PARCEL, handles, memory)
+    memory, handle, ends = parcel.pack([memoryview(part) for part in parts])
+    data = pickle.dumps((tuple(handle), ends, [tuple(each) for each in handles]), PROTOCOL)
+    return Payload(data, PARCEL, [*handles, handle], memory)
 
 
 def _dump_by_value(
@@ -261,15 +258,15 @@ def open_parcel(data: bytes) -> Opened:
     SegmentGoneError
         If its sender has been killed.
     """
-    memory, content, handles = pickle.loads(data)
+    handle, content, handles = pickle.loads(data)
     from fastproc.shm import segment  # loaded by now, if there is a handle
 
-    held = [segment.receive(handle)[1] for handle in handles]
-    if memory is not None and segment.is_crowded():
-        from fastproc.pool import parcel
+    held = [segment.receive(segment.Handle(*each))[1] for each in handles]
+    if handle is None:
+        return Opened(None, content, held)
+    from fastproc.pool import parcel
 
-        memory = parcel.moved_out(memory)
-    return Opened(memory, content, held)
+    return Opened(parcel.opened(segment.Handle(*handle), content), content, held)
 
 
 def loads(data: Any) -> Any:

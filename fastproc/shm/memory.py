@@ -46,11 +46,17 @@ class Memory:
         self.fd = fd
         self._name = name
 
+    @functools.cached_property
+    def _identity(self) -> tuple[int, int]:
+        """What tells the file from any other that a descriptor may stand for."""
+        return _identity(os.fstat(self.fd))
+
     def place(self, owner_pid: int, owner_fd: int) -> Place:
         """Return where another process finds this memory: here or, once gone, at the owner's."""
         if self.kind == "memfd":
-            holders = {(os.getpid(), self.fd): None, (owner_pid, owner_fd): None}
-            return (self.kind, _identity(os.fstat(self.fd)), *holders)
+            here, at_owner = (os.getpid(), self.fd), (owner_pid, owner_fd)
+            holders = (here,) if here == at_owner else (here, at_owner)
+            return (self.kind, self._identity, *holders)
         if self.kind == "file":
             return (self.kind, reduction.DupFd(self.fd))
         return (self.kind, self._name, len(self.mapping))

@@ -105,6 +105,10 @@ def test_a_result_is_opened_once(how, monkeypatch):
     assert len(opened) == 100
 
 
+def nap(_):
+    time.sleep(0.01)
+
+
 class CallsBack:
     """An argument that uses the pool when it is dropped, in the middle of the pool's work."""
 
@@ -127,7 +131,7 @@ def test_arguments_that_use_the_pool_when_they_are_dropped():
         assert pool.map(abs, [CallsBack(pool, seen) for _ in range(50)]) == [7] * 50
         for _ in range(5):
             pool.apply(abs, (CallsBack(pool, seen),))
-        abandoned = pool.map_async(time.sleep, [0.01] + [CallsBack(pool, seen) for _ in range(20)])
+        abandoned = pool.map_async(nap, [CallsBack(pool, seen) for _ in range(20)])
         del abandoned
         gc.collect()
         assert pool.apply(abs, (-2,)) == 2

@@ -94,7 +94,7 @@ class Storm(threading.Thread):
                     time.sleep(self.random.uniform(0, 0.003))
                     os.kill(pid, signal.SIGCONT)
                 else:
-                    # Tasks send SIGSEGV; of one that comes in the middle of a fork pytest would tell.
+                    # Tasks send SIGSEGV; of one in the middle of a fork pytest would tell.
                     os.kill(pid, signal.SIGSYS if kind < 0.3 else signal.SIGKILL)
                     self.kills += 1
             except (ProcessLookupError, ValueError):
