@@ -8,14 +8,20 @@ from __future__ import annotations
 import concurrent.futures
 import importlib
 import multiprocessing
+import os
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastproc import Pool
 
 WORKERS = 2
+TOGETHER_SECONDS = 20.0
 
 # Loaded when first used: now, since starting a pool is measured and not importing one.
 importlib.import_module("concurrent.futures.process")
@@ -24,6 +30,26 @@ importlib.import_module("multiprocessing.pool")
 
 class Unsupported(Exception):
     """A peer cannot do this."""
+
+
+@dataclass
+class Together:
+    """A task that each worker is to have one of, and so that none can do two."""
+
+    folder: str
+    function: Callable[..., Any]
+    argument: Any
+
+
+def together(task: Together) -> Any:
+    """Call a function when each worker has begun with a task like this."""
+    Path(task.folder, f"{os.getpid()}-{threading.get_ident()}").touch()
+    end = time.monotonic() + TOGETHER_SECONDS
+    while len(os.listdir(task.folder)) < WORKERS:
+        if time.monotonic() > end:
+            raise Unsupported("it gives one worker the tasks of two")
+        time.sleep(0.0002)
+    return task.function(task.argument)
 
 
 class Peer:
@@ -57,9 +83,12 @@ class Peer:
 
     def call_on_all(self, pool: Any, function: Callable[..., Any], argument: Any) -> None:
         """Have a task done by each worker, at the same time."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._call_each(pool, Together(folder, function, argument))
+
+    def _call_each(self, pool: Any, task: Together) -> None:
         threads = [
-            threading.Thread(target=self.call, args=(pool, function, argument))
-            for _ in range(WORKERS)
+            threading.Thread(target=self.call, args=(pool, together, task)) for _ in range(WORKERS)
         ]
         for thread in threads:
             thread.start()
@@ -92,8 +121,8 @@ class Mpire(Peer):
     def map(self, pool: Any, function: Any, items: Sequence[Any], chunksize: int | None) -> Any:
         return pool.map(function, items, chunk_size=chunksize)
 
-    def call_on_all(self, pool: Any, function: Callable[..., Any], argument: Any) -> None:
-        self.map(pool, function, [argument] * WORKERS, 1)  # two threads' first calls hang it
+    def _call_each(self, pool: Any, task: Together) -> None:
+        self.map(pool, together, [task] * WORKERS, 1)  # two threads' first calls hang it
 
 
 class Pebble(Peer):
@@ -123,8 +152,8 @@ class Joblib(Peer):
         parallel = importlib.import_module("joblib").Parallel(WORKERS, batch_size=batch)
         return parallel(delayed(item) for item in items)
 
-    def call_on_all(self, pool: Any, function: Callable[..., Any], argument: Any) -> None:
-        self.map(pool, function, [argument] * WORKERS, 1)
+    def _call_each(self, pool: Any, task: Together) -> None:
+        self.map(pool, together, [task] * WORKERS, 1)
 
 
 def _only(method: str, wanted: str) -> None:

@@ -20,6 +20,9 @@ cdef class Roster:
     cdef int add(self, Channel channel) except -1:
         self.channels[channel.slot] = channel
         self.n_workers += 1
+        # It has yet to start, for which a task had better not wait, nor for those after it.
+        self._idle.insert(0, channel)
+        channel.is_idle_listed = True
         self.update(channel)
         return 0
 
