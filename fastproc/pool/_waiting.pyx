@@ -134,12 +134,12 @@ cdef class Waiting:
     cdef bint _look_until(self, int64_t stop) noexcept nogil:
         """Look for a while whether a flag goes up."""
         cdef int _
-        while not self._flag_is_up():
-            if now_ns() >= stop:
-                return False
-            for _ in range(32):
+        while now_ns() < stop:
+            for _ in range(32):                     # a look is cheaper than the time
+                if self._flag_is_up():
+                    return True
                 pause()
-        return True
+        return self._flag_is_up()
 
     cdef int _sleep_until(self, int64_t stop) except -1:
         """Sleep until a flag goes up or the time is over."""

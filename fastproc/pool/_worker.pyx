@@ -235,9 +235,11 @@ cdef class Worker:
             with nogil:
                 end = now_ns() + self._spin_ns
                 while message == NULL and now_ns() < end:
-                    for _ in range(32):
+                    for _ in range(32):             # a look is cheaper than the time
                         pause()
-                    message = self._tasks.front(n)
+                        message = self._tasks.front(n)
+                        if message != NULL:
+                            break
         self._vain = self._vain + 1 if message == NULL else 0
         while message == NULL:
             lie_down(self._bell, self._asleep)
