@@ -61,7 +61,7 @@ cdef enum:
     # Times that this worker is waked on the parent's core before it moves to another, and
     # nanoseconds between two moves: less, and more where moving does not help.
     MOST_TOGETHER = 3
-    MOVE_EVERY = 10_000_000
+    MOVE_EVERY = 2_000_000
     MOVE_SELDOM = 1_000_000_000
 
 cdef class Worker:
