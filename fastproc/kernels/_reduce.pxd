@@ -14,6 +14,22 @@ from libc.stdint cimport int64_t
 
 from fastproc.kernels._table cimport FINE, LANES, NO_FREEDOM, NO_VALUE, WIDTH, Finding, State
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    static inline Py_ssize_t fastproc_unforeseen(Py_ssize_t n) {
+        __asm__("" : "+r"(n));
+        return n;
+    }
+    #else
+    #define fastproc_unforeseen(n) (n)
+    #endif
+    """
+    # A number that the compiler does not know, so that it leaves a loop over rows as it stands.
+    # Unrolled, it would be read column by column, in steps of 256 bytes, which the processor takes
+    # for no stream: the sum of 10^7 took 4.3 ms rather than 2.8 (Zen 4, 512-bit registers).
+    Py_ssize_t unforeseen "fastproc_unforeseen"(Py_ssize_t n) nogil
+
 ctypedef fused scalar:
     double
     float
@@ -75,7 +91,7 @@ cdef inline accumulator sum_chunk(
         return total
 
     for block in range(n_blocks):
-        sum_rows_of_lanes(x + block * BLOCK, BLOCK_ROWS, &sums[block][0], skip_nan)
+        sum_rows_of_lanes(x + block * BLOCK, unforeseen(BLOCK_ROWS), &sums[block][0], skip_nan)
     x += n_blocks * BLOCK
     if n_rows > 0:
         sum_rows_of_lanes(x, n_rows, &sums[n_blocks][0], skip_nan)
