@@ -180,24 +180,28 @@ cdef class Results(Waiting):
     cdef int _settle(self) except -1:
         """Do what is Python code, some of it the user's.
 
-        A Ctrl-C in the middle leaves the rest to the next who comes by.
+        A Ctrl-C in the middle leaves the rest to another, who is waked for it.
         """
-        while self._unopened:
-            channel = self._pop(self._unopened)
-            if channel is not None:
-                self._open(channel)
-        while self._misread:
-            pair = self._pop(self._misread)
-            if pair is not None:
-                self._send_by_value(pair[0], pair[1])
-        while self._failed_starts:
-            value = self._pop(self._failed_starts)
-            if value is not None:
-                self._break_by(value)
-        while self._spent:
-            pair = self._pop(self._spent)
-            if pair is not None and pair[1] is not None:
-                pair[1].recall()
+        try:
+            while self._unopened:
+                channel = self._pop(self._unopened)
+                if channel is not None:
+                    self._open(channel)
+            while self._misread:
+                pair = self._pop(self._misread)
+                if pair is not None:
+                    self._send_by_value(pair[0], pair[1])
+            while self._failed_starts:
+                value = self._pop(self._failed_starts)
+                if value is not None:
+                    self._break_by(value)
+            while self._spent:
+                pair = self._pop(self._spent)
+                if pair is not None and pair[1] is not None:
+                    pair[1].recall()
+        except BaseException:
+            self._wake_leader()
+            raise
         return 0
 
     cdef object _pop(self, object waiting):

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -103,6 +104,30 @@ def test_a_result_is_opened_once(how, monkeypatch):
             arrays = [result.get(20) for result in results]
     assert {array.sum() for array in arrays} == {BIG}
     assert len(opened) == 100
+
+
+def test_an_interrupt_while_another_s_result_is_opened(monkeypatch):
+    interrupted = []
+
+    def open_and_interrupt(data, open_parcel=serialize.open_parcel):
+        if threading.current_thread() is threading.main_thread() and not interrupted:
+            interrupted.append(True)
+            raise KeyboardInterrupt
+        return open_parcel(data)
+
+    def late(arrays):
+        time.sleep(0.1)
+        arrays.append(pool.apply(ones, (BIG,)))
+
+    monkeypatch.setattr(serialize, "open_parcel", open_and_interrupt)
+    with Pool(2) as pool:
+        arrays = []
+        other = threading.Thread(target=late, args=(arrays,))
+        other.start()
+        with pytest.raises(KeyboardInterrupt):
+            pool.apply(time.sleep, (2,))  # this thread reads whatever comes meanwhile
+        other.join(20)
+        assert [array.sum() for array in arrays] == [BIG]
 
 
 def nap(_):
