@@ -146,7 +146,7 @@ class CallsBack:
     def __del__(self):
         try:
             self.seen.append(self.pool.apply_async(abs, (-1,)))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # or the pool is closed by now
             self.seen.append(error)
 
 
