@@ -7,14 +7,11 @@ from libc.string cimport memcpy
 
 from fastproc.pool._function cimport Function
 from fastproc.pool._job cimport Raw
-from fastproc.pool._messages cimport (
-    FALSE, INTEGER, INTEGERS, NONE, PARCEL, PICKLE, REAL, REALS, STOP, TRUE, ResultHeader,
-    TaskHeader,
-)
-from fastproc.pool._plain cimport unpack_numbers
+from fastproc.pool._messages cimport STOP, ResultHeader, TaskHeader
 from fastproc.shm._atomic cimport atomic_fence, atomic_load_word, atomic_store
 from fastproc.shm._bell cimport AWAKE, PIPE, ring_bell
 from fastproc.shm._mutex cimport Mutex
+from fastproc.shm._plain cimport PARCEL, PICKLE, is_plain_kind, unpack_plain
 
 
 cdef class Batch:
@@ -82,18 +79,8 @@ cdef class Channel:
     cdef object value_of(self, ResultHeader* header, char* data, Py_ssize_t n):
         """Return a result's value, or a Raw one that is not read yet."""
         cdef Raw raw
-        if header.payload == INTEGER:
-            return (<int64_t*>data)[0]
-        if header.payload == REAL:
-            return (<double*>data)[0]
-        if header.payload == INTEGERS or header.payload == REALS:
-            return unpack_numbers(header.payload, data, n)
-        if header.payload == NONE:
-            return None
-        if header.payload == TRUE:
-            return True
-        if header.payload == FALSE:
-            return False
+        if is_plain_kind(header.payload):
+            return unpack_plain(header.payload, data, n)
         raw = Raw.__new__(Raw)
         raw.status = header.status
         raw.data = PyBytes_FromStringAndSize(data, n)

@@ -7,8 +7,8 @@ from typing_extensions import disjoint_base
 
 from fastproc.pool._channel import Channel
 from fastproc.pool._results import Results
-from fastproc.pool.serialize import Names
 from fastproc.shm.memory import Memory
+from fastproc.shm.serialize import Names
 
 @disjoint_base
 class Deaths(Results):

@@ -8,7 +8,7 @@ from typing_extensions import disjoint_base
 from fastproc.pool._deaths import Deaths
 from fastproc.pool._function import Function
 from fastproc.pool._job import Job
-from fastproc.pool.serialize import Names
+from fastproc.shm.serialize import Names
 
 HAS_FUTEX: Final[bool]
 

@@ -24,7 +24,7 @@ import os
 import threading
 from concurrent.futures import CancelledError
 
-from fastproc.pool import serialize
+from fastproc.shm import serialize
 
 #: Whether this system has futexes.
 HAS_FUTEX = bool(_HAS_FUTEX)

@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import disjoint_base
 
-from fastproc.pool.serialize import Names
+from fastproc.shm.serialize import Names
 
 @disjoint_base
 class Function:

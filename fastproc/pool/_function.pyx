@@ -4,7 +4,7 @@
 
 from libc.stdint cimport int32_t
 
-from fastproc.pool import serialize
+from fastproc.shm import serialize
 
 cdef enum:
     # Numbers of functions that travel by their names, which are small and often used again, and of

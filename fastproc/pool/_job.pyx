@@ -15,7 +15,8 @@ import collections
 import threading
 
 from fastproc.errors import SegmentGoneError
-from fastproc.pool import remote, serialize
+from fastproc.pool import remote
+from fastproc.shm import serialize
 
 # How a function is called with an item; the numbers of `_messages.pxd`.
 CALL, MAP, STARMAP = _CALL, _MAP, _STARMAP

@@ -39,7 +39,8 @@ either side, at least one sees the other.
 with the worker.  So a worker that has sent some begins no other task before they are opened: its
 death costs the task that it was running, and none that it had done.
 
-A task message is a TaskHeader and a payload, a result message a ResultHeader and a payload.
+A task message is a TaskHeader and a payload, a result message a ResultHeader and a payload.  What a
+payload can be stands in `shm/_plain.pxd`.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -69,18 +70,6 @@ cdef enum:
     CALL = 0                 # an item is (args, kwargs)
     MAP = 1                  # an item is the only argument
     STARMAP = 2              # an item is the arguments
-
-# What a payload is, and in results what the value is.
-cdef enum:
-    PICKLE = 0
-    PARCEL = 1
-    NONE = 2
-    FALSE = 3
-    TRUE = 4
-    INTEGER = 5              # 8 bytes
-    REAL = 6                 # 8 bytes
-    INTEGERS = 7             # a list of them
-    REALS = 8                # a list of them
 
 # How a task ended.
 cdef enum:

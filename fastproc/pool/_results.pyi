@@ -6,7 +6,7 @@ from typing_extensions import disjoint_base
 
 from fastproc.pool._job import Job
 from fastproc.pool._waiting import Waiting
-from fastproc.pool.serialize import Names
+from fastproc.shm.serialize import Names
 
 @disjoint_base
 class Results(Waiting):

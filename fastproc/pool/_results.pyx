@@ -26,7 +26,7 @@ import queue
 cdef extern from "Python.h" nogil:
     unsigned long PyThread_get_thread_ident()
 
-from fastproc.pool import serialize
+from fastproc.shm import serialize
 
 
 cdef class Results(Waiting):

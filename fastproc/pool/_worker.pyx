@@ -10,18 +10,15 @@ from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.float cimport PyFloat_AS_DOUBLE
-from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from fastproc.pool._messages cimport (
-    BELL, CALL, CONDEMNED, CORE, FAILURE, FALSE, FLAGS, FUNCTION, INTEGER, INTEGERS, MAP, NONE,
-    OPENED, OVERWEIGHT, PAGE, PARCEL, READY, REAL, REALS, RING_BYTES, ROOM, SINCE, STARTED,
-    STARTING, STOP, SUCCESS, TRUE, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
+    BELL, CALL, CONDEMNED, CORE, FAILURE, FLAGS, FUNCTION, MAP, OPENED, OVERWEIGHT, PAGE, READY,
+    RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, UNREADABLE, ResultHeader, TaskHeader,
+    slot_bytes,
 )
-from fastproc.pool._plain cimport unpack_numbers
 from fastproc.shm._atomic cimport (
     atomic_fence, atomic_load, atomic_load_word, atomic_set_bits, atomic_store, atomic_store_word,
     pause,
@@ -30,6 +27,7 @@ from fastproc.shm._bell cimport (
     AWAKE, FUTEX, PIPE, futex_wait, lie_down, may_spin, now_ns, ring_bell,
 )
 from fastproc.shm._core cimport leave_core, this_core
+from fastproc.shm._plain cimport PARCEL, PICKLE, is_plain_kind, pack_scalar, unpack_plain
 from fastproc.shm._ring cimport Ring
 
 cdef extern from *:
@@ -49,7 +47,8 @@ import os
 import pickle
 import sys
 
-from fastproc.pool import remote, serialize
+from fastproc.pool import remote
+from fastproc.shm import serialize
 
 PAGE_BYTES = mmap.PAGESIZE
 
@@ -294,8 +293,8 @@ cdef class Worker:
         return 0
 
     cdef object _load(self, char* data, Py_ssize_t n, int32_t kind):
-        if kind == INTEGERS or kind == REALS:
-            return unpack_numbers(kind, data, n)
+        if is_plain_kind(kind):
+            return unpack_plain(kind, data, n)
         view = PyMemoryView_FromMemory(data, n, PyBUF_READ)
         if kind == PARCEL:
             return serialize.loads(serialize.open_parcel(bytes(view)))
@@ -346,26 +345,13 @@ cdef class Worker:
     cdef int _put(self, int32_t status, object value, int64_t duration) except -1:
         """Publish a result; numbers as they are, anything else pickled."""
         cdef ResultHeader header
-        cdef int overflow = 0
-        cdef long long whole
-        cdef double real
+        cdef int64_t word = 0
         cdef bytes data
         header.status = status
         header.duration = duration
-        if value is None or value is True or value is False:
-            header.payload = NONE if value is None else TRUE if value is True else FALSE
-            self._publish(&header, NULL, 0)
-            return 0
-        if type(value) is int:
-            whole = PyLong_AsLongLongAndOverflow(value, &overflow)
-            if not overflow:
-                header.payload = INTEGER
-                self._publish(&header, <char*>&whole, 8)
-                return 0
-        elif type(value) is float:
-            real = PyFloat_AS_DOUBLE(value)
-            header.payload = REAL
-            self._publish(&header, <char*>&real, 8)
+        header.payload = pack_scalar(value, &word)
+        if header.payload != PICKLE:
+            self._publish(&header, <char*>&word, sizeof(word))
             return 0
         try:
             payload = serialize.dumps(value, serialize.HERE).to_be_opened()

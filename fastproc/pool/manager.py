@@ -21,9 +21,10 @@ from typing import Any
 
 from fastproc import config
 from fastproc.errors import PoolTerminated
-from fastproc.pool import remote, serialize, worker
+from fastproc.pool import remote, worker
 from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
 from fastproc.pool.result import CALLBACK_THREAD
+from fastproc.shm import serialize
 
 #: Nanoseconds that one who waits looks for news before it goes to sleep: about what it costs both
 #: sides in a virtual machine if it sleeps (40 to 70 us each), so that this is at most doubled.  Who

@@ -13,7 +13,7 @@ import types
 from typing import Any
 
 from fastproc.errors import RemoteError, WorkerDied
-from fastproc.pool import serialize
+from fastproc.shm import serialize
 
 Description = tuple[bytes | None, str, str, str]
 

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fastproc import config
-from fastproc.pool import serialize
 from fastproc.pool._worker import Worker
+from fastproc.shm import serialize
 from fastproc.shm.memory import Memory
 
 

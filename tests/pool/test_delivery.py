@@ -12,7 +12,8 @@ import pytest
 
 from fastproc import shared_empty
 from fastproc.errors import WorkerDied
-from fastproc.pool import Pool, serialize
+from fastproc.pool import Pool
+from fastproc.shm import serialize
 
 BIG = 20_000  # float64s: far more than travels in a ring
 

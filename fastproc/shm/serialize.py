@@ -1,4 +1,4 @@
-"""Layer: pool.  What travels between the parent and its workers, as bytes.
+"""Layer: shm.  What travels between the parent and its workers, as bytes.
 
 Three ways, the cheapest that works:
 
@@ -26,7 +26,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastproc.config import KIB
-from fastproc.pool._plain import is_plain, pack_numbers
+from fastproc.shm._plain import is_plain, pack_numbers
 
 if TYPE_CHECKING:
     from fastproc.shm.segment import Handle
@@ -43,7 +43,7 @@ LEAST_NUMBERS = 4
 PROTOCOL = 5
 
 
-#: What a payload is, by the numbers of `_messages.pxd`.
+#: What a payload is, by the numbers of `_plain.pxd`.
 PICKLE, PARCEL = 0, 1
 
 
@@ -213,7 +213,7 @@ def dumps(obj: Any, names: Names) -> Payload:
 
 def _parcel(parts: list[Any], handles: list[Handle]) -> Payload:
     """Return a parcel of a pickle and its buffers."""
-    from fastproc.pool import parcel
+    from fastproc.shm import parcel
 
     memory, handle, ends = parcel.pack([memoryview(part) for part in parts])
     data = pickle.dumps((tuple(handle), ends, [tuple(each) for each in handles]), PROTOCOL)
@@ -228,7 +228,7 @@ def _dump_by_value(
     keep: Any,
     first_error: Exception,
 ) -> None:
-    from fastproc.pool.by_value import ValuePickler  # cloudpickle takes a while to load
+    from fastproc.shm.by_value import ValuePickler  # cloudpickle takes a while to load
 
     try:
         ValuePickler(file, names, handles, keep).dump(obj)
@@ -264,7 +264,7 @@ def open_parcel(data: bytes) -> Opened:
     held = [segment.receive(segment.Handle(*each))[1] for each in handles]
     if handle is None:
         return Opened(None, content, held)
-    from fastproc.pool import parcel
+    from fastproc.shm import parcel
 
     return Opened(parcel.opened(segment.Handle(*handle), content), content, held)
 
@@ -275,7 +275,7 @@ def loads(data: Any) -> Any:
         return pickle.loads(data)
     if data.memory is None:
         return pickle.loads(data.content)
-    from fastproc.pool import parcel
+    from fastproc.shm import parcel
 
     first, *rest = parcel.unpack(data.memory, data.content)
     return pickle.loads(first.data, buffers=rest)

@@ -1,4 +1,4 @@
-"""Layer: pool.  Types of `_plain.pyx`."""
+"""Layer: shm.  Types of `_plain.pyx`."""
 
 from typing import Any
 

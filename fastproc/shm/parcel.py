@@ -1,4 +1,4 @@
-"""Layer: pool.  Parcels: large buffers, copied once into a recycled shared segment.
+"""Layer: shm.  Parcels: large buffers, copied once into a recycled shared segment.
 
 The other side uses them where they lie, so that an array costs one memcpy, arrives writable and
 keeps its memory alive.  Loaded with the first parcel, as it needs NumPy.

@@ -1,4 +1,4 @@
-"""Layer: pool.  Functions and classes by value; loaded when the first of them must travel."""
+"""Layer: shm.  Functions and classes by value; loaded when the first of them must travel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from fastproc.pool import serialize
+from fastproc.shm import serialize
 
 if TYPE_CHECKING:
     from fastproc.shm.segment import Handle

@@ -1,4 +1,4 @@
-"""Layer: pool.  Plain values: numbers and short strings, which can take short ways.
+"""Layer: shm.  Plain values: numbers and short strings, which can take short ways.
 
 Whatever pickler does for them, and a list of numbers needs none: it travels as the numbers.
 """
@@ -10,8 +10,7 @@ from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
-
-from fastproc.pool._messages cimport INTEGERS, REALS
+from libc.string cimport memcpy
 
 cdef enum:
     MOST_ITEMS = 2048        # of a container; looking at more would cost more than it gains
@@ -81,7 +80,36 @@ def pack_numbers(list values):
     return None
 
 
-cdef list unpack_numbers(int kind, const char* data, Py_ssize_t n_bytes):
+cdef int pack_scalar(object value, int64_t* word) noexcept:
+    cdef int overflow = 0
+    cdef double real
+    if value is None:
+        return NONE
+    if value is True:
+        return TRUE
+    if value is False:
+        return FALSE
+    if type(value) is int:
+        word[0] = PyLong_AsLongLongAndOverflow(value, &overflow)
+        return PICKLE if overflow else INTEGER
+    if type(value) is float:
+        real = PyFloat_AS_DOUBLE(value)
+        memcpy(word, &real, 8)
+        return REAL
+    return PICKLE
+
+
+cdef object unpack_plain(int kind, const char* data, Py_ssize_t n_bytes):
+    if kind == INTEGER:
+        return (<const int64_t*>data)[0]
+    if kind == REAL:
+        return (<const double*>data)[0]
+    if kind == INTEGERS or kind == REALS:
+        return _unpack_numbers(kind, data, n_bytes)
+    return None if kind == NONE else kind == TRUE
+
+
+cdef list _unpack_numbers(int kind, const char* data, Py_ssize_t n_bytes):
     cdef Py_ssize_t n = n_bytes // 8, i
     cdef list values = PyList_New(n)
     cdef object value
