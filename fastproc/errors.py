@@ -66,6 +66,23 @@ class PoolTerminated(FastprocError, RuntimeError):
     """The pool was terminated before this task had ended; its result will never come."""
 
 
+class OwnerDied(RuntimeWarning):
+    """A process died while it had a lock, which has gone to the next; see what it left half done.
+
+    Attributes
+    ----------
+    pid : int
+        The dead process's number.
+    """
+
+    def __init__(self, message: str, pid: int) -> None:
+        super().__init__(message, pid)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class RemoteError(FastprocError, RuntimeError):
     """A task ended with an exception that cannot be raised here; the message tells which.
 

@@ -31,7 +31,8 @@ cdef extern from "_futex.h" nogil:
     bint HAS_FUTEX "FASTPROC_HAS_FUTEX"
     bint futex_wait "fastproc_futex_wait"(
         int32_t* word, int32_t expected, int64_t timeout_ns) noexcept
-    void futex_wake "fastproc_futex_wake"(int32_t* word) noexcept
+    int futex_wake_some "fastproc_futex_wake_some"(int32_t* word, int count) noexcept
+    void nap_ns "fastproc_nap"(int64_t nanoseconds) noexcept
     int64_t now_ns "fastproc_now_ns"() noexcept
 
 cdef enum:
@@ -58,7 +59,7 @@ cdef inline int32_t ring_bell(int32_t* bell) noexcept nogil:
         return AWAKE
     state = atomic_exchange_word(bell, AWAKE)
     if state == FUTEX:
-        futex_wake(bell)
+        futex_wake_some(bell, 1)
     return state
 
 

@@ -14,7 +14,6 @@
 #if defined(__linux__)
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -31,8 +30,15 @@ static inline int fastproc_futex_wait(int32_t *word, int32_t expected, int64_t t
     return result == -1 && errno == EINTR;
 }
 
-static inline void fastproc_futex_wake(int32_t *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+/* Wake at most `count` of those who sleep on a word; return how many there were. */
+static inline int fastproc_futex_wake_some(int32_t *word, int count) {
+    long waked = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+    return waked > 0 ? (int)waked : 0;
+}
+
+static inline void fastproc_nap(int64_t nanoseconds) {
+    struct timespec nap = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    nanosleep(&nap, NULL);
 }
 
 static inline int64_t fastproc_now_ns(void) {
@@ -50,10 +56,16 @@ static inline int fastproc_futex_wait(int32_t *word, int32_t expected, int64_t t
     return 0;
 }
 
-static inline void fastproc_futex_wake(int32_t *word) { (void)word; }
+static inline int fastproc_futex_wake_some(int32_t *word, int count) {
+    (void)word, (void)count;
+    return 0;
+}
 
 #if defined(_WIN32)
 #include <windows.h>
+static inline void fastproc_nap(int64_t nanoseconds) {
+    Sleep((DWORD)((nanoseconds + 999999) / 1000000));
+}
 static inline int64_t fastproc_now_ns(void) {
     LARGE_INTEGER ticks, per_second;
     QueryPerformanceCounter(&ticks);
@@ -62,6 +74,10 @@ static inline int64_t fastproc_now_ns(void) {
 }
 #else
 #include <time.h>
+static inline void fastproc_nap(int64_t nanoseconds) {
+    struct timespec nap = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    nanosleep(&nap, NULL);
+}
 static inline int64_t fastproc_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

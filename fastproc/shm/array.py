@@ -24,6 +24,7 @@ from fastproc import config
 from fastproc.config import KIB
 from fastproc.shm import segment as segments
 from fastproc.shm._copy import copy
+from fastproc.shm._root import Root
 from fastproc.shm.segment import Handle, Segment
 
 #: Bytes from which on the kernel is asked to write fresh memory: it then need not clear the pages
@@ -83,6 +84,19 @@ class SharedArray(np.ndarray[Any, Any]):
         if type(result) in (tuple, list):
             return type(result)(map(_plain_unless_shared, result))
         return _plain_unless_shared(result)
+
+    def _reduce_to_handle(self) -> Any:
+        """Reduce to the handle of the segment and the array's place there; see `serialize`."""
+        segment = self._segment
+        if segment is None:
+            return NotImplemented
+        offset = _address(self) - segment.address if self.size else 0
+        dtype: Any = self.dtype
+        if dtype.isbuiltin == 1 and dtype.metadata is None:
+            dtype = dtype.char  # says all, and is pickled ten times as quickly
+        details = (self.shape, dtype, offset, self.strides, self.flags.writeable)
+        # A plain tuple too costs less than a named one.
+        return _rebuild, (tuple(segments.send(segment)), *details)
 
     def __getitem__(self, index: Any) -> Any:
         return _plain_unless_shared(super().__getitem__(index))
@@ -215,7 +229,7 @@ def shared_zeros(
     """
     array, root, is_zero = _new(shape, dtype, order)
     if not is_zero:
-        root[: array.nbytes] = 0
+        np.frombuffer(memoryview(root), np.uint8, array.nbytes)[:] = 0
     return array
 
 
@@ -267,10 +281,8 @@ def share(array: npt.ArrayLike) -> SharedArray:
     return result
 
 
-def segment_with(
-    parts: Sequence[memoryview], starts: Sequence[int]
-) -> tuple[Segment, npt.NDArray[np.uint8]]:
-    """Return a segment with a copy of each part from its start on, and the segment's root array.
+def segment_with(parts: Sequence[memoryview], starts: Sequence[int]) -> tuple[Segment, Root]:
+    """Return a segment with a copy of each part from its start on, and the segment's root.
 
     Parameters
     ----------
@@ -282,7 +294,7 @@ def segment_with(
     Examples
     --------
     >>> segment, root = segment_with([memoryview(b"ab"), memoryview(b"c")], [0, 2])
-    >>> root[:3].tobytes()
+    >>> bytes(root)[:3]
     b'abc'
     """
     segment, root, is_fresh = segments.create(starts[-1] + parts[-1].nbytes)
@@ -293,7 +305,7 @@ def segment_with(
 
 def _fill(
     segment: Segment,
-    root: npt.NDArray[np.uint8],
+    root: Root,
     is_fresh: bool,
     start: int,
     data: memoryview,
@@ -304,7 +316,7 @@ def _fill(
     else:
         is_large = data.nbytes >= LEAST_WRITTEN
         threads = config.default_workers() if is_large else 1  # asking costs a little too
-        copy(root[start : start + data.nbytes].data, data, threads)
+        copy(memoryview(root)[start : start + data.nbytes], data, threads)
 
 
 def as_shared(array: npt.NDArray[Any]) -> SharedArray | None:
@@ -333,7 +345,7 @@ def as_shared(array: npt.NDArray[Any]) -> SharedArray | None:
 
 def _new(
     shape: SupportsIndex | Sequence[SupportsIndex], dtype: npt.DTypeLike, order: Literal["C", "F"]
-) -> tuple[SharedArray, npt.NDArray[np.uint8], bool]:
+) -> tuple[SharedArray, Root, bool]:
     """Return a new array, the root of its segment and whether its data are zero."""
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F', not {order!r}")
@@ -344,7 +356,7 @@ def _new(
     if any(length < 0 for length in lengths):
         raise ValueError(f"negative dimensions are not allowed; the shape is {lengths}")
     segment, root, is_zero = segments.create(math.prod(lengths) * element.itemsize)
-    array: Any = np.ndarray.__new__(SharedArray, lengths, element.dtype, root, 0, None, order)
+    array: Any = _PLAIN.__new__(SharedArray, lengths, element.dtype, root, 0, None, order)
     array._segment = segment
     return array, root, is_zero
 
@@ -371,33 +383,16 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
 
 def _view(
     segment: Segment,
-    root: npt.NDArray[np.uint8],
+    root: Root,
     shape: tuple[int, ...],
     dtype: np.dtype[Any] | str,
     offset: int,
     strides: tuple[int, ...],
 ) -> SharedArray:
     """Return an array over some bytes of a segment."""
-    array = np.ndarray.__new__(SharedArray, shape, dtype, root, offset, strides)
+    array: SharedArray = _PLAIN.__new__(SharedArray, shape, dtype, root, offset, strides)
     array._segment = segment
     return array
-
-
-def reduce_to_handle(array: SharedArray) -> tuple[Any, ...]:
-    """Pickle as a handle, for multiprocessing; by value what lies in no segment.
-
-    The first argument of what is returned is the handle's fields, if it is one.
-    """
-    segment = array._segment
-    if segment is None:
-        return np.asarray(array).__reduce__()  # type: ignore[return-value]
-    offset = _address(array) - segment.address if array.size else 0
-    dtype: Any = array.dtype
-    if dtype.isbuiltin == 1 and dtype.metadata is None:
-        dtype = dtype.char  # says all, and is pickled ten times as quickly
-    details = (array.shape, dtype, offset, array.strides, array.flags.writeable)
-    # A plain tuple too costs less than a named one.
-    return _rebuild, (tuple(segments.send(segment)), *details)
 
 
 def _rebuild(
@@ -421,4 +416,10 @@ def _address(array: npt.NDArray[Any]) -> int:
     return address
 
 
-ForkingPickler.register(SharedArray, reduce_to_handle)
+def _reduce(array: SharedArray) -> Any:
+    """Pickle for multiprocessing: by value what lies in no segment."""
+    reduced = array._reduce_to_handle()
+    return np.asarray(array).__reduce__() if reduced is NotImplemented else reduced
+
+
+ForkingPickler.register(SharedArray, _reduce)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastproc.shm import segment as segments
+from fastproc.shm._root import Root
 from fastproc.shm.array import segment_with
 from fastproc.shm.segment import Handle
 
@@ -20,11 +21,11 @@ ALIGNMENT = 64
 Ends = list[tuple[int, int]]
 
 
-#: The memory of a parcel, in the process that sends it or in one that has opened it.
+#: The memory of a parcel, in a process that has opened it.
 Bytes = npt.NDArray[np.uint8]
 
 
-def pack(parts: list[memoryview]) -> tuple[Bytes, Handle, Ends]:
+def pack(parts: list[memoryview]) -> tuple[Root, Handle, Ends]:
     """Copy buffers into a shared segment, and return what must be kept until its handle is open."""
     ends, end = [], 0
     for part in parts:
@@ -37,7 +38,7 @@ def pack(parts: list[memoryview]) -> tuple[Bytes, Handle, Ends]:
 
 def opened(handle: Handle, ends: Ends) -> Bytes:
     """Return the memory of a parcel, which this process then keeps."""
-    memory = segments.receive(handle)[1][: ends[-1][1]]
+    memory = np.frombuffer(memoryview(segments.receive(handle)[1]), np.uint8, ends[-1][1])
     # Where descriptors get scarce it had better be this process's own, which needs none.
     return memory.copy() if segments.is_crowded() else memory
 

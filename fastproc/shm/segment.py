@@ -8,8 +8,8 @@ The life of a segment
 ---------------------
 *In its owner*, the process that made it, a segment is in one of three states:
 
-``live``      an array over it exists.  Every array keeps, through NumPy's `base`, one plain root
-              array alive; a finalizer on the root tells of the last array's end.
+``live``      an array over it exists.  Every array keeps, through NumPy's `base`, one root alive
+              (``_root.pyx``); a finalizer on the root tells of the last array's end.
 ``waiting``   no array here, but a handle is on its way or another process is a user.
 ``recycled``  nobody has it; the next array of a fitting size gets it.  Its generation has been
               retired, so a handle that comes too late is refused and never sees the next array.
@@ -61,13 +61,11 @@ try:
 except ModuleNotFoundError:  # Windows
     resource = None  # type: ignore[assignment]
 
-import numpy as np
-import numpy.typing as npt
-
 from fastproc import config
 from fastproc.errors import SegmentGoneError
 from fastproc.shm import memory
 from fastproc.shm._mutex import Guard
+from fastproc.shm._root import Root
 from fastproc.shm.header import HEADER_BYTES, Header, is_alive
 from fastproc.shm.memory import Memory, Place
 
@@ -111,9 +109,9 @@ class Segment:
         self.token = self.header.token
         self.owner_pid = self.header.owner[0]
         #: Where the data begin in this process's memory.
-        self.address: int = self._bytes().__array_interface__["data"][0]
-        self.leases = 0  # root arrays made less finalizers settled
-        self._root: weakref.ref[npt.NDArray[np.uint8]] | None = None
+        self.address = Root(block.mapping, HEADER_BYTES).address
+        self.leases = 0  # roots made less finalizers settled
+        self._root: weakref.ref[Root] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -124,21 +122,18 @@ class Segment:
         """Write data bytes from `start` on; quicker than through an array into fresh memory."""
         self.memory.write(HEADER_BYTES + start, data)
 
-    def root(self) -> npt.NDArray[np.uint8] | None:
-        """Return the array of all data bytes if it is alive."""
+    def root(self) -> Root | None:
+        """Return all data bytes if anything over them is alive."""
         return self._root() if self._root else None
 
-    def _bytes(self) -> npt.NDArray[np.uint8]:
-        return np.frombuffer(self.memory.mapping, np.uint8, offset=HEADER_BYTES)
-
-    def lease(self) -> npt.NDArray[np.uint8]:
-        """Return the array of all data bytes, which keeps the segment live; needs the lock."""
+    def lease(self) -> Root:
+        """Return all data bytes, as what keeps the segment live; needs the lock."""
         root = self.root()
         if root is None:
-            root = self._bytes()
+            root = Root(self.memory.mapping, HEADER_BYTES)
             self._root = weakref.ref(root)
             self.leases += 1
-            # At exit the system takes everything back, and NumPy may be half gone.
+            # At exit the system takes everything back.
             weakref.finalize(root, _dropped, self).atexit = False
         return root
 
@@ -372,13 +367,13 @@ def _queues_are_sending() -> bool:
 
 
 def _dropped(segment: Segment) -> None:
-    """Finalizer of a root array; see the head of this file."""
+    """Finalizer of a root; see the head of this file."""
     _process.dropped.append(segment)
     _process.guard.try_settle()
 
 
-def create(nbytes: int) -> tuple[Segment, npt.NDArray[np.uint8], bool]:
-    """Return a segment of at least `nbytes`, its root array and whether its data are zero.
+def create(nbytes: int) -> tuple[Segment, Root, bool]:
+    """Return a segment of at least `nbytes`, its root and whether its data are zero.
 
     Raises
     ------
@@ -390,8 +385,8 @@ def create(nbytes: int) -> tuple[Segment, npt.NDArray[np.uint8], bool]:
     Examples
     --------
     >>> segment, root, is_zero = create(1000)
-    >>> root.dtype, root.size >= 1000
-    (dtype('uint8'), True)
+    >>> len(root) >= 1000
+    True
     """
     with _process.guard:
         segment, is_zero = _process.create(nbytes)
@@ -404,8 +399,8 @@ def send(segment: Segment) -> Handle:
         return _process.send(segment)
 
 
-def receive(handle: Handle) -> tuple[Segment, npt.NDArray[np.uint8]]:
-    """Return the segment that a handle stands for, and its root array.
+def receive(handle: Handle) -> tuple[Segment, Root]:
+    """Return the segment that a handle stands for, and its root.
 
     Raises
     ------
@@ -430,8 +425,8 @@ def recall(handles: Iterable[Handle]) -> None:
                 segment.header.take_ticket(handle.number, handle.ticket)
 
 
-def containing(address: int) -> tuple[Segment, npt.NDArray[np.uint8]] | None:
-    """Return the live segment in which an address of this process lies, and its root array."""
+def containing(address: int) -> tuple[Segment, Root] | None:
+    """Return the live segment in which an address of this process lies, and its root."""
     with _process.guard:
         for segment in _process.segments.values():
             root = segment.root()

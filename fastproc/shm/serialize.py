@@ -153,12 +153,19 @@ class _Pickler(pickle.Pickler):
 
 
 def reduce_shared(obj: Any, handles: list[Handle]) -> Any:
-    """Reduce a shared array and note its handle; NotImplemented for anything else."""
-    arrays = sys.modules.get("fastproc.shm.array")  # where it is not loaded there is no such array
-    if arrays is None or not isinstance(obj, arrays.SharedArray) or not obj.is_shared:
+    """Reduce what lies in shared memory and note its handle; NotImplemented for anything else.
+
+    Such objects have a method `_reduce_to_handle`, which returns what ``__reduce__`` would, with
+    the handle's fields as the first argument; or NotImplemented.
+    """
+    reduce = getattr(type(obj), "_reduce_to_handle", None)
+    if reduce is None:
         return NotImplemented
-    reduced = arrays.reduce_to_handle(obj)
-    handles.append(arrays.Handle(*reduced[1][0]))
+    reduced = reduce(obj)
+    if reduced is not NotImplemented:
+        from fastproc.shm.segment import Handle  # loaded by now
+
+        handles.append(Handle(*reduced[1][0]))
     return reduced
 
 

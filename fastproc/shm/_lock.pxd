@@ -1,0 +1,57 @@
+"""Layer: shm.  The face of `_lock.pyx` for other Cython modules, and the quick half of a lock."""
+
+from libc.stdint cimport int64_t
+
+from fastproc.shm._atomic cimport atomic_compare_exchange, atomic_exchange
+from fastproc.shm._park cimport Waited
+from fastproc.shm._process cimport this_process
+
+cdef extern from *:
+    """
+    #define FASTPROC_CONTENDED ((int64_t)1 << 31)
+    """
+    # The bit of a lock's word, above the owner's number, that says that somebody may sleep for it.
+    const int64_t CONTENDED "FASTPROC_CONTENDED"
+
+
+# Waits for a lock.  Sets `dead` to the identity of its owner if that has died, else to 0.
+cdef Waited wait_for_lock(
+    int64_t* word, int64_t deadline, int64_t look, int64_t* dead) noexcept nogil
+# Wakes one who waits for a lock.
+cdef void wake_next(int64_t* word) noexcept nogil
+# Warns that the owner of a lock has died.
+cdef int warn_of_death(int64_t dead, str what) except -1
+
+
+cdef inline bint try_lock(int64_t* word) noexcept nogil:
+    """Take a lock if it is free."""
+    return atomic_compare_exchange(word, 0, this_process)
+
+
+cdef inline bint unlock(int64_t* word) noexcept nogil:
+    """Release a lock, whoever has it; return whether anybody had."""
+    cdef int64_t was = atomic_exchange(word, 0)
+    if was & CONTENDED:
+        wake_next(word)
+    return was != 0
+
+
+cdef class Lock:
+    cdef object __weakref__
+    cdef readonly object _block
+    cdef int64_t* _word
+    cdef int64_t _vain                      # looks, one after another, that saw nothing
+    cdef bint _acquire(self, int64_t deadline) except -1
+
+
+cdef class RLock:
+    cdef object __weakref__
+    cdef readonly object _block
+    cdef int64_t* _word
+    cdef int64_t* _holder                   # the process that has set what follows
+    cdef int64_t* _thread                   # which of its threads, as Python numbers them
+    cdef int64_t* _count                    # times that this has acquired the lock
+    cdef int64_t _vain
+    cdef bint _is_mine(self) noexcept
+    cdef bint _acquire(self, int64_t deadline) except -1
+    cdef int _release(self) except -1

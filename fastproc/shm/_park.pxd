@@ -1,0 +1,36 @@
+"""Layer: shm.  The face of `_park.pyx` for other Cython modules: sleeping until a word changes."""
+
+from libc.stdint cimport int32_t, int64_t
+
+cdef enum:
+    # Nanoseconds of the first sleep, and of the longest: each is twice as long as the one before.
+    FIRST_NAP = 1_000_000
+    LONGEST_NAP = 256_000_000
+    # A deadline that never comes.
+    NEVER = 0x7FFFFFFFFFFFFFFF
+
+# How a wait ended.
+cdef enum Waited:
+    WAKED = 0                # the word has changed, or somebody says so
+    OVERSLEPT                # nobody has waked for the whole nap
+    LATE                     # the deadline is over
+    INTERRUPTED              # by a signal, whose handler must run
+
+
+cdef struct Nap:
+    int64_t length           # nanoseconds, of the next
+    int64_t deadline         # nanoseconds of the monotonic clock
+
+
+# How long it is worth to look before sleeping, in nanoseconds: 0 on one core.
+cdef int64_t look_ns
+
+# Sleeps while `word` is `expected`, for one nap at most.
+cdef Waited park(int32_t* word, int32_t expected, Nap* nap) noexcept nogil
+
+# Wakes `count` of those who sleep on `word`, and returns how many there were.
+cdef int unpark(int32_t* word, int count) noexcept nogil
+
+# Returns the deadline of a wait by multiprocessing's arguments: at once unless `block`, never if
+# `timeout` is None, else in so many seconds.
+cdef int64_t deadline_of(object block, object timeout) except? -1

@@ -1,0 +1,16 @@
+"""Layer: shm.  Types of `_root.pyx`."""
+
+import mmap
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Root:
+    def __new__(cls, mapping: mmap.mmap, offset: int) -> Self: ...
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def address(self) -> int: ...
