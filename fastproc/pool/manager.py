@@ -12,8 +12,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -21,7 +21,7 @@ from typing import Any
 
 from fastproc import config
 from fastproc.errors import PoolTerminated
-from fastproc.pool import remote, worker
+from fastproc.pool import remote, script, worker
 from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
 from fastproc.pool.result import CALLBACK_THREAD
 from fastproc.shm import serialize
@@ -72,25 +72,6 @@ def _preload_workers() -> None:
     if isinstance(preload, list):
         wanted = [worker.__name__, "numpy"] if "numpy" in sys.modules else [worker.__name__]
         preload += [name for name in wanted if name not in preload]
-
-
-@contextmanager
-def _main_that_can_be_imported() -> Iterator[None]:
-    """Keep multiprocessing from telling a new process to run a main script that does not exist.
-
-    A program that is read from a pipe calls its file "<stdin>", and every worker would fail to
-    start.  Its functions travel by value.
-    """
-    main: Any = sys.modules.get("__main__")
-    if serialize.has_script(main) or not hasattr(main, "__file__"):
-        yield
-        return
-    path = main.__file__
-    del main.__file__
-    try:
-        yield
-    finally:
-        main.__file__ = path
 
 
 class Manager:
@@ -182,7 +163,7 @@ class Manager:
             ),
         )
         process.name = process.name.replace("Process", "PoolWorker")
-        with _main_that_can_be_imported():
+        with script.main_that_can_be_imported():
             process.start()
         theirs.close()
         if bell is not None:
