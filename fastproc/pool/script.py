@@ -37,7 +37,7 @@ _hiding = _Hiding()
 def _show_in_fork() -> None:
     """In a fork: no thread that hides the path is here."""
     global _hiding
-    if _hiding.count:
+    if _hiding.count and _hiding.main is not None:
         _hiding.main.__file__ = _hiding.path
     _hiding = _Hiding()
 
