@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 import time
 import weakref
@@ -21,7 +20,7 @@ from typing import Any
 
 from fastproc import config
 from fastproc.errors import PoolTerminated
-from fastproc.pool import remote, script, worker
+from fastproc.pool import forkserver, remote, script, worker
 from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
 from fastproc.pool.result import CALLBACK_THREAD
 from fastproc.shm import serialize
@@ -60,20 +59,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pools)
 
 
-def _preload_workers() -> None:
-    """Have the fork server load, once and for all workers, what every worker needs.
-
-    And NumPy if it is used here, which takes longer to load than a worker to start.  What the user
-    has asked the server to load stays; a server that runs already loads nothing more.
-    """
-    from multiprocessing import forkserver  # not there on every system
-
-    preload = getattr(forkserver._forkserver, "_preload_modules", None)
-    if isinstance(preload, list):
-        wanted = [worker.__name__, "numpy"] if "numpy" in sys.modules else [worker.__name__]
-        preload += [name for name in wanted if name not in preload]
-
-
 class Manager:
     """The workers of a pool and the threads that look after them."""
 
@@ -100,7 +85,7 @@ class Manager:
         self._spin_ns = SPIN_NS if n_cpus > 1 else 0
         method = context.get_start_method()
         if method == "forkserver":
-            _preload_workers()
+            forkserver.preload()
         self._is_forked = method == "fork"
         # The fork server's workers are no children of this process.
         self._has_children = method != "forkserver"

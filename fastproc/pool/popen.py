@@ -15,7 +15,7 @@ from multiprocessing import popen_forkserver, popen_spawn_posix
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from fastproc.pool import script
+from fastproc.pool import forkserver, script
 from fastproc.pool.process import Traveller
 from fastproc.shm import serialize
 
@@ -59,6 +59,10 @@ class SpawnPopen(_Carrying, popen_spawn_posix.Popen):
 
 class ForkServerPopen(_Carrying, popen_forkserver.Popen):
     """A fork of the fork server."""
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        forkserver.preload()
+        super()._launch(process_obj)
 
     def duplicate_for_child(self, fd: int) -> int:
         """Have the child inherit a descriptor; return its place in the list of those."""
