@@ -1,8 +1,9 @@
 """fastproc: GIL-free kernels over shared-memory NumPy arrays, on every core.
 
 This is the public face, above all layers: the kernels of ``fastproc.parallel``, the shared arrays
-of ``fastproc.shm`` and the ``Pool`` of ``fastproc.pool``.  Each is imported when it is first asked
-for.
+of ``fastproc.shm`` and the ``Pool`` of ``fastproc.pool``, and with them all names of the module
+``multiprocessing``, so that ``import fastproc as mp`` serves in its place.  Each is imported when
+it is first asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +31,24 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
+    from multiprocessing import AuthenticationError as AuthenticationError
+    from multiprocessing import BufferTooShort as BufferTooShort
+    from multiprocessing import ProcessError as ProcessError
+    from multiprocessing import TimeoutError as TimeoutError
+    from multiprocessing import connection as connection
+    from multiprocessing import context as context
+    from multiprocessing import dummy as dummy
+    from multiprocessing import forkserver as forkserver
+    from multiprocessing import managers as managers
+    from multiprocessing import process as process
+    from multiprocessing import reduction as reduction
+    from multiprocessing import resource_sharer as resource_sharer
+    from multiprocessing import resource_tracker as resource_tracker
+    from multiprocessing import shared_memory as shared_memory
+    from multiprocessing import spawn as spawn
+    from multiprocessing import util as util
+
+    from fastproc import pool as pool
     from fastproc.parallel import add as add
     from fastproc.parallel import argmax as argmax
     from fastproc.parallel import argmin as argmin
@@ -55,6 +74,41 @@ if TYPE_CHECKING:
     from fastproc.parallel import var as var
     from fastproc.pool import Pool as Pool
     from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
+    from fastproc.pool.context import Array as Array
+    from fastproc.pool.context import Barrier as Barrier
+    from fastproc.pool.context import BoundedSemaphore as BoundedSemaphore
+    from fastproc.pool.context import Condition as Condition
+    from fastproc.pool.context import Event as Event
+    from fastproc.pool.context import JoinableQueue as JoinableQueue
+    from fastproc.pool.context import Lock as Lock
+    from fastproc.pool.context import Manager as Manager
+    from fastproc.pool.context import Pipe as Pipe
+    from fastproc.pool.context import Queue as Queue
+    from fastproc.pool.context import RawArray as RawArray
+    from fastproc.pool.context import RawValue as RawValue
+    from fastproc.pool.context import RLock as RLock
+    from fastproc.pool.context import Semaphore as Semaphore
+    from fastproc.pool.context import SimpleQueue as SimpleQueue
+    from fastproc.pool.context import Value as Value
+    from fastproc.pool.context import active_children as active_children
+    from fastproc.pool.context import allow_connection_pickling as allow_connection_pickling
+    from fastproc.pool.context import cpu_count as cpu_count
+    from fastproc.pool.context import current_process as current_process
+    from fastproc.pool.context import freeze_support as freeze_support
+    from fastproc.pool.context import get_all_start_methods as get_all_start_methods
+    from fastproc.pool.context import get_context as get_context
+    from fastproc.pool.context import get_logger as get_logger
+    from fastproc.pool.context import get_start_method as get_start_method
+    from fastproc.pool.context import log_to_stderr as log_to_stderr
+    from fastproc.pool.context import parent_process as parent_process
+    from fastproc.pool.context import reducer as reducer
+    from fastproc.pool.context import set_executable as set_executable
+    from fastproc.pool.context import set_forkserver_preload as set_forkserver_preload
+    from fastproc.pool.context import set_start_method as set_start_method
+    from fastproc.pool.process import Process as Process
+    from fastproc.shm import queues as queues
+    from fastproc.shm import sharedctypes as sharedctypes
+    from fastproc.shm import synchronize as synchronize
     from fastproc.shm.array import SharedArray as SharedArray
     from fastproc.shm.array import share as share
     from fastproc.shm.array import shared_empty as shared_empty
@@ -63,22 +117,53 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Array",
+    "AuthenticationError",
+    "Barrier",
+    "BoundedSemaphore",
+    "BufferTooShort",
+    "Condition",
     "ConfigError",
+    "Event",
     "FastprocError",
+    "JoinableQueue",
+    "Lock",
+    "Manager",
+    "Pipe",
     "Pool",
     "PoolTerminated",
+    "Process",
+    "ProcessError",
     "ProcessPoolExecutor",
+    "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
     "RemoteError",
     "SegmentGoneError",
+    "Semaphore",
     "SharedArray",
+    "SimpleQueue",
     "TaskTimeout",
+    "TimeoutError",
+    "Value",
     "WorkerDied",
     "__version__",
+    "active_children",
     "add",
+    "allow_connection_pickling",
     "argmax",
     "argmin",
+    "cpu_count",
     "cube",
+    "current_process",
+    "freeze_support",
+    "get_all_start_methods",
+    "get_context",
+    "get_logger",
+    "get_start_method",
     "histogram",
+    "log_to_stderr",
     "max",
     "mean",
     "min",
@@ -93,6 +178,11 @@ __all__ = [
     "nansum",
     "nanvar",
     "negative",
+    "parent_process",
+    "reducer",
+    "set_executable",
+    "set_forkserver_preload",
+    "set_start_method",
     "share",
     "shared_empty",
     "shared_zeros",
@@ -128,17 +218,84 @@ _KERNELS = (
     "var",
 )
 
+#: multiprocessing's own.
+_ERRORS = (
+    "AuthenticationError",
+    "BufferTooShort",
+    "ProcessError",
+    "TimeoutError",
+)
+
+#: Methods of the default context, as in the module multiprocessing.
+_OF_THE_CONTEXT = (
+    "Array",
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
+    "JoinableQueue",
+    "Lock",
+    "Manager",
+    "Pipe",
+    "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
+    "Semaphore",
+    "SimpleQueue",
+    "Value",
+    "active_children",
+    "allow_connection_pickling",
+    "cpu_count",
+    "current_process",
+    "freeze_support",
+    "get_all_start_methods",
+    "get_context",
+    "get_logger",
+    "get_start_method",
+    "log_to_stderr",
+    "parent_process",
+    "reducer",
+    "set_executable",
+    "set_forkserver_preload",
+    "set_start_method",
+)
+
+#: Submodules that programs reach as attributes of multiprocessing; ours where we have the like.
+_MODULES = {
+    "connection": "multiprocessing.connection",
+    "context": "multiprocessing.context",
+    "dummy": "multiprocessing.dummy",
+    "forkserver": "multiprocessing.forkserver",
+    "managers": "multiprocessing.managers",
+    "process": "multiprocessing.process",
+    "reduction": "multiprocessing.reduction",
+    "resource_sharer": "multiprocessing.resource_sharer",
+    "resource_tracker": "multiprocessing.resource_tracker",
+    "shared_memory": "multiprocessing.shared_memory",
+    "spawn": "multiprocessing.spawn",
+    "util": "multiprocessing.util",
+    "pool": "fastproc.pool",
+    "queues": "fastproc.shm.queues",
+    "sharedctypes": "fastproc.shm.sharedctypes",
+    "synchronize": "fastproc.shm.synchronize",
+}
+
 _import = lazy.importer(
     __name__,
     {
         "Pool": "fastproc.pool",
+        "Process": "fastproc.pool.process",
         "ProcessPoolExecutor": "fastproc.pool",
         "SharedArray": "fastproc.shm.array",
         "share": "fastproc.shm.array",
         "shared_empty": "fastproc.shm.array",
         "shared_zeros": "fastproc.shm.array",
         **dict.fromkeys(_KERNELS, "fastproc.parallel"),
+        **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),
+        **dict.fromkeys(_ERRORS, "multiprocessing"),
     },
+    _MODULES,
 )
 
 

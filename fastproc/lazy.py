@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Mapping
 
 
-def importer(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
+def importer(
+    package: str, homes: Mapping[str, str], modules: Mapping[str, str] | None = None
+) -> Callable[[str], object]:
     """Return the `__getattr__` of a package.
 
     Parameters
@@ -20,6 +22,8 @@ def importer(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
         The package's full name.
     homes : dict of str to str
         By name, the module that has it.
+    modules : dict of str to str, optional
+        By name, the module that it stands for.
 
     Returns
     -------
@@ -34,9 +38,13 @@ def importer(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     """
 
     def get(name: str) -> object:
-        if name not in homes:
+        value: object
+        if name in homes:
+            value = getattr(importlib.import_module(homes[name]), name)
+        elif modules and name in modules:
+            value = importlib.import_module(modules[name])
+        else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -4,6 +4,9 @@
 `_dispatcher.pyx`, which knows which task is where; `_messages.pxd` says what goes to the workers
 and back, `serialize.py` how values travel, `remote.py` how exceptions do.  `worker.py` and
 `_worker.pyx` are the other side.  `manager.py` starts workers and notices their deaths.
+
+Beside the pool, `process.py` is a single process, `popen.py` how it starts, `context.py` a start
+method with all that it makes, and `script.py` what another process finds of the main script.
 """
 
 from typing import TYPE_CHECKING
@@ -11,12 +14,18 @@ from typing import TYPE_CHECKING
 from fastproc import lazy
 
 if TYPE_CHECKING:
+    from multiprocessing.pool import ThreadPool as ThreadPool
+
     from fastproc.pool.executor import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.pool import Pool as Pool
 
-__all__ = ["Pool", "ProcessPoolExecutor"]
+__all__ = ["Pool", "ProcessPoolExecutor", "ThreadPool"]
 
 __getattr__ = lazy.importer(
     __name__,
-    {"Pool": "fastproc.pool.pool", "ProcessPoolExecutor": "fastproc.pool.executor"},
+    {
+        "Pool": "fastproc.pool.pool",
+        "ProcessPoolExecutor": "fastproc.pool.executor",
+        "ThreadPool": "multiprocessing.pool",  # looked for here by `import fastproc as mp`
+    },
 )

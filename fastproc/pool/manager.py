@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -21,7 +20,7 @@ from typing import Any
 
 from fastproc import config
 from fastproc.errors import PoolTerminated
-from fastproc.pool import remote, worker
+from fastproc.pool import forkserver, remote, script, worker
 from fastproc.pool._dispatcher import HAS_FUTEX, Dispatcher
 from fastproc.pool.result import CALLBACK_THREAD
 from fastproc.shm import serialize
@@ -60,39 +59,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pools)
 
 
-def _preload_workers() -> None:
-    """Have the fork server load, once and for all workers, what every worker needs.
-
-    And NumPy if it is used here, which takes longer to load than a worker to start.  What the user
-    has asked the server to load stays; a server that runs already loads nothing more.
-    """
-    from multiprocessing import forkserver  # not there on every system
-
-    preload = getattr(forkserver._forkserver, "_preload_modules", None)
-    if isinstance(preload, list):
-        wanted = [worker.__name__, "numpy"] if "numpy" in sys.modules else [worker.__name__]
-        preload += [name for name in wanted if name not in preload]
-
-
-@contextmanager
-def _main_that_can_be_imported() -> Iterator[None]:
-    """Keep multiprocessing from telling a new process to run a main script that does not exist.
-
-    A program that is read from a pipe calls its file "<stdin>", and every worker would fail to
-    start.  Its functions travel by value.
-    """
-    main: Any = sys.modules.get("__main__")
-    if serialize.has_script(main) or not hasattr(main, "__file__"):
-        yield
-        return
-    path = main.__file__
-    del main.__file__
-    try:
-        yield
-    finally:
-        main.__file__ = path
-
-
 class Manager:
     """The workers of a pool and the threads that look after them."""
 
@@ -119,7 +85,7 @@ class Manager:
         self._spin_ns = SPIN_NS if n_cpus > 1 else 0
         method = context.get_start_method()
         if method == "forkserver":
-            _preload_workers()
+            forkserver.preload()
         self._is_forked = method == "fork"
         # The fork server's workers are no children of this process.
         self._has_children = method != "forkserver"
@@ -182,7 +148,7 @@ class Manager:
             ),
         )
         process.name = process.name.replace("Process", "PoolWorker")
-        with _main_that_can_be_imported():
+        with script.main_that_can_be_imported():
             process.start()
         theirs.close()
         if bell is not None:
