@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from multiprocessing import forkserver as forkserver
     from multiprocessing import managers as managers
     from multiprocessing import process as process
+    from multiprocessing import queues as queues
     from multiprocessing import reduction as reduction
     from multiprocessing import resource_sharer as resource_sharer
     from multiprocessing import resource_tracker as resource_tracker
     from multiprocessing import shared_memory as shared_memory
+    from multiprocessing import sharedctypes as sharedctypes
     from multiprocessing import spawn as spawn
+    from multiprocessing import synchronize as synchronize
     from multiprocessing import util as util
 
     from fastproc import pool as pool
@@ -106,9 +109,6 @@ if TYPE_CHECKING:
     from fastproc.pool.context import set_forkserver_preload as set_forkserver_preload
     from fastproc.pool.context import set_start_method as set_start_method
     from fastproc.pool.process import Process as Process
-    from fastproc.shm import queues as queues
-    from fastproc.shm import sharedctypes as sharedctypes
-    from fastproc.shm import synchronize as synchronize
     from fastproc.shm.array import SharedArray as SharedArray
     from fastproc.shm.array import share as share
     from fastproc.shm.array import shared_empty as shared_empty
@@ -276,9 +276,9 @@ _MODULES = {
     "spawn": "multiprocessing.spawn",
     "util": "multiprocessing.util",
     "pool": "fastproc.pool",
-    "queues": "fastproc.shm.queues",
-    "sharedctypes": "fastproc.shm.sharedctypes",
-    "synchronize": "fastproc.shm.synchronize",
+    "queues": "multiprocessing.queues",
+    "sharedctypes": "multiprocessing.sharedctypes",
+    "synchronize": "multiprocessing.synchronize",
 }
 
 _import = lazy.importer(

@@ -1,6 +1,5 @@
 """Layer: tests.  Contexts, and fastproc in the place of multiprocessing."""
 
-import importlib.util
 import multiprocessing
 import os
 import subprocess
@@ -13,13 +12,6 @@ import fastproc as fp
 from fastproc.pool import process
 
 METHODS = multiprocessing.get_all_start_methods()
-
-#: What is imported from modules that may not be there yet; delete when they are.
-NOT_YET = {
-    name
-    for name in ("queues", "sharedctypes", "synchronize")
-    if importlib.util.find_spec(f"fastproc.shm.{name}") is None
-}
 
 #: By name, the module of fastproc.shm and arguments to make one.
 MADE = {
@@ -71,8 +63,6 @@ def test_names_of_multiprocessing(name):
 
 @pytest.mark.parametrize("name", [*fp._MODULES])
 def test_submodules(name):
-    if name in NOT_YET:
-        pytest.skip(f"fastproc.shm.{name} is not there yet")
     code = f"import fastproc as mp; print(mp.{name}.__name__)"
     assert run(code) == fp._MODULES[name] + "\n"
 
@@ -159,14 +149,10 @@ except RuntimeError as error:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_what_is_made_is_fastprocs(name):
-    module, arguments = MADE[name]
-    if module in NOT_YET:
-        pytest.skip(f"fastproc.shm.{module} is not there yet")
-    home = importlib.import_module(f"fastproc.shm.{module}")
+def test_what_can_be_made(name):
     for context in (fp, fp.get_context("spawn")):
-        made = getattr(context, name)(*arguments)
-        assert type(made) is type(getattr(home, name)(*arguments))
+        made = getattr(context, name)(*MADE[name][1])
+        assert type(made) is type(getattr(multiprocessing, name)(*MADE[name][1]))
 
 
 def test_pools_of_contexts(method):
