@@ -33,6 +33,8 @@ from typing import Any, NoReturn
 from fastproc import config
 from fastproc.errors import ConfigError, SegmentGoneError
 
+_ZEROS = bytes(1 << 20)
+
 #: What a handle carries so that another process finds the memory; its first item is the kind.
 Place = tuple[Any, ...]
 
@@ -84,6 +86,26 @@ class Memory:
             with contextlib.suppress(OSError):
                 self.mapping.madvise(mmap.MADV_REMOVE, start)
 
+    def claim(self, start: int, stop: int) -> None:
+        """Make sure that there is memory for these bytes of a sparse block.
+
+        Raises
+        ------
+        MemoryError
+            If the file system has no room for them.  A memfd takes pages from the machine as they
+            are touched, and all that can be said beforehand is in `most_bytes`.
+        """
+        if self.kind != "file":
+            return
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self.fd, start, stop - start)
+            else:
+                for at in range(start, stop, len(_ZEROS)):
+                    os.pwrite(self.fd, _ZEROS[: stop - at], at)
+        except OSError as error:
+            _explain(error, stop - start)
+
     def drop(self) -> None:
         """Forget the descriptor; the mapping goes with the last array over it."""
         if self.fd >= 0:
@@ -91,8 +113,11 @@ class Memory:
             self.fd = -1
 
 
-def create(size: int) -> Memory:
+def create(size: int, is_sparse: bool = False) -> Memory:
     """Return `size` fresh bytes, all zero, of the kind that ``config`` asks for.
+
+    Sparse bytes are addresses: they take memory when they are touched, and may be more than there
+    is; before touching them `Memory.claim` them.
 
     Raises
     ------
@@ -102,8 +127,8 @@ def create(size: int) -> Memory:
     OSError
         If this process has too many files open.
     """
-    limit = _most_bytes()
-    if size > limit:
+    limit = most_bytes()
+    if size > limit and not is_sparse:
         raise MemoryError(
             f"a segment of {size:,} bytes was asked for, but at most {limit:,} bytes of memory can "
             "be had here; use a smaller array or dtype"
@@ -117,9 +142,14 @@ def create(size: int) -> Memory:
         if sys.platform == "win32":
             name = f"fastproc-{os.urandom(16).hex()}"
             return Memory("mapping", mmap.mmap(-1, size, tagname=name), name=name)
-        return _create_file(size)
+        return _create_file(size, is_sparse)
     except OSError as error:
         _explain(error, size)
+
+
+def can_be_sparse() -> bool:
+    """Tell whether there are sparse blocks here; Windows counts all bytes of a mapping at once."""
+    return sys.platform != "win32"
 
 
 def open_place(place: Place) -> Memory:
@@ -164,9 +194,10 @@ def _create_memfd(size: int) -> Memory:
     return _map("memfd", fd)
 
 
-def _create_file(size: int) -> Memory:
-    with tempfile.TemporaryFile(prefix="fastproc-", dir=_folder_with(size)) as file:
-        if hasattr(os, "posix_fallocate"):
+def _create_file(size: int, is_sparse: bool) -> Memory:
+    folder = _folder_with(0 if is_sparse else size)
+    with tempfile.TemporaryFile(prefix="fastproc-", dir=folder) as file:
+        if hasattr(os, "posix_fallocate") and not is_sparse:
             # Reserves the space: a full disk is an error now, not a fatal signal later.
             os.posix_fallocate(file.fileno(), 0, size)
         else:
@@ -226,7 +257,7 @@ def _map(kind: str, fd: int) -> Memory:
 
 
 @functools.cache
-def _most_bytes() -> int:
+def most_bytes() -> int:
     """Return how many bytes of memory this process could have at the very most."""
     limits = [sys.maxsize, config.memory_limit()]
     if hasattr(os, "sysconf"):

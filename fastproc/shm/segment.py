@@ -13,6 +13,7 @@ The life of a segment
 ``waiting``   no array here, but a handle is on its way or another process is a user.
 ``recycled``  nobody has it; the next array of a fitting size gets it.  Its generation has been
               retired, so a handle that comes too late is refused and never sees the next array.
+              A sparse segment (a queue's) is closed instead.
 
 *In a user* it is ``live``, ``waiting`` (the user has sent a handle on, and stays a user until that
 has arrived) or ``idle``: no longer a user, but still mapped, so that a next task with the same
@@ -100,9 +101,10 @@ class Handle(NamedTuple):
 class Segment:
     """One block of shared memory as this process has it; use `create`, `receive` and `send`."""
 
-    def __init__(self, block: Memory, is_owner: bool) -> None:
+    def __init__(self, block: Memory, is_owner: bool, is_sparse: bool = False) -> None:
         self.memory = block
         self.is_owner = is_owner
+        self.is_sparse = is_sparse  # known to the owner
         self.header = Header(block.mapping)
         if is_owner:
             self.header.start(block.fd)
@@ -183,6 +185,14 @@ class _Process:
         self.segments[segment.token] = segment
         return segment, True
 
+    def create_sparse(self, nbytes: int) -> Segment:
+        """Return a fresh segment of addresses, which is not recycled."""
+        block = memory.create(HEADER_BYTES + nbytes, is_sparse=True)
+        block.claim(0, HEADER_BYTES)
+        segment = Segment(block, is_owner=True, is_sparse=True)
+        self.segments[segment.token] = segment
+        return segment
+
     def send(self, segment: Segment) -> Handle:
         """Return a new handle of a live segment."""
         header = segment.header
@@ -241,7 +251,11 @@ class _Process:
         """Look again at each segment without an array."""
         for token, segment in list(self.waiting.items()):
             if segment.is_owner:
-                if not segment.header.on_their_way() and segment.header.retire():
+                if segment.header.on_their_way():
+                    continue
+                if segment.is_sparse:
+                    self._close(segment)
+                elif segment.header.retire():
                     self.recycled[token] = self.waiting.pop(token)
             elif not segment.header.on_their_way(os.getpid()):
                 segment.header.leave()
@@ -391,6 +405,22 @@ def create(nbytes: int) -> tuple[Segment, Root, bool]:
     with _process.guard:
         segment, is_zero = _process.create(nbytes)
         return segment, segment.lease(), is_zero
+
+
+def create_sparse(nbytes: int) -> tuple[Segment, Root]:
+    """Return a segment of so many addresses, all zero, and its root.
+
+    It takes memory where it is touched, after `Memory.claim`, and is never recycled: what is not
+    needed any more can be given back before.
+
+    Raises
+    ------
+    MemoryError
+        If there are not so many addresses, as with ``ulimit -v``.
+    """
+    with _process.guard:
+        segment = _process.create_sparse(nbytes)
+        return segment, segment.lease()
 
 
 def send(segment: Segment) -> Handle:

@@ -177,15 +177,23 @@ def recall(handles: list[Handle]) -> None:
         segment.recall(handles)
 
 
-def dumps(obj: Any, names: Names) -> Payload:
+class Packed(NamedTuple):
+    """An object as bytes, before it is decided where they go."""
+
+    kind: int
+    data: Any  # a buffer: the pickle, or the numbers
+    buffers: list[memoryview]  # out of the pickle
+    handles: list[Handle]  # of the shared memory that travels with it
+
+
+def pack(obj: Any, names: Names) -> Packed:
     """Pickle `obj` for a process that knows `names`; whatever pickling raises is raised here."""
     if type(obj) is list and LEAST_NUMBERS <= len(obj) <= MOST_INLINE // 8:
         numbers = pack_numbers(obj)
         if numbers is not None:
-            return Payload(numbers[1], numbers[0], [])
+            return Packed(numbers[0], numbers[1], [], [])
     if is_plain(obj):
-        plain = pickle.dumps(obj, PROTOCOL)
-        return Payload(plain, PICKLE, []) if len(plain) <= MOST_INLINE else _parcel([plain], [])
+        return Packed(PICKLE, pickle.dumps(obj, PROTOCOL), [], [])
     buffers: list[memoryview] = []
     handles: list[Handle] = []
 
@@ -212,9 +220,16 @@ def dumps(obj: Any, names: Names) -> Payload:
     except BaseException:
         recall(handles)
         raise
-    data = file.getbuffer()
-    if not buffers and data.nbytes <= MOST_INLINE:
-        return Payload(file.getvalue(), PICKLE, handles)
+    return Packed(PICKLE, file.getbuffer(), buffers, handles)
+
+
+def dumps(obj: Any, names: Names) -> Payload:
+    """Pickle `obj` as `pack` does, with a parcel for what is large."""
+    kind, data, buffers, handles = pack(obj, names)
+    if kind != PICKLE:
+        return Payload(data, kind, handles)
+    if not buffers and len(data) <= MOST_INLINE:
+        return Payload(bytes(data), PICKLE, handles)
     return _parcel([data, *buffers], handles)
 
 

@@ -16,11 +16,11 @@ from fastproc.shm.array import share
 @pytest.fixture
 def limit(monkeypatch):
     def set_limit(nbytes):
-        memory._most_bytes.cache_clear()
+        memory.most_bytes.cache_clear()
         monkeypatch.setattr(config, "memory_limit", lambda: nbytes)
 
     yield set_limit
-    memory._most_bytes.cache_clear()
+    memory.most_bytes.cache_clear()
 
 
 def test_memory_is_fresh_and_zero(backend):

@@ -1,0 +1,471 @@
+"""Layer: shm.  The fifo: byte records in shared memory, from any process to any process, in order.
+
+It is what queues are made of.  Any number of processes and threads put and get; each may be killed
+at any instruction, and what was published stays in the memory, whoever ends.
+
+Two locks that survive their owner (`_lock.pyx`), one for who puts and one for who gets, leave one
+of each at a time, so that between the two a record is written, published and consumed as in a
+`_ring.pyx`:
+
+[publish] Who puts writes a record and then stores `tail`, which releases; who gets loads `tail`,
+which acquires, and then reads.  So it reads what was written.
+[consume] Who gets reads a record and then stores `head`; who puts loads `head` and then overwrites.
+So nothing is overwritten that is still being read.
+
+Either word has a position and, in its lower half, how many items there were up to there: one store
+changes both, so that size and content never disagree, and nobody who is killed leaves the two
+apart.  Of the other side's word the last one seen is kept, and looked at anew only where that is
+not enough, since each look takes the cache line from the other side.
+
+Rings
+-----
+A ring of a fixed size would block who puts into a queue without a limit.  So there are several,
+each twice as large as the one before, one behind the other in a sparse segment: addresses, which
+take memory as they are touched.  Where a ring is full who puts goes on in a larger one.
+
+    link:     rings[k].following = m     after the last record of ring k, whose tail is final
+              put_ring = m
+    move:     get_ring = m               by who gets, when k is empty and has a following ring
+
+Before that, it waits a little if the others are getting on about as quickly as a copy does: memory
+that stays in the cache is worth more than a start.  A ring's lower end is used again as soon as it
+is free, by a FILLER up to the end, and what a rush has touched beyond is given back.  Thus a queue
+has about as much memory as is in it, plus `KEPT` bytes.
+
+Who may die where
+-----------------
+* Who puts, before `tail` is stored: nothing was put, and the next record overwrites this one.
+* Who gets, before `head` is stored: nothing was taken, and the next one gets the record.
+* Between `following` and `put_ring`: the next one goes on to the following ring.
+* While moving: the new ring's head is written before `get_ring`, by each who tries, to the same.
+* After publishing, before waking anybody: who sleeps looks again after its nap (`_park.pyx`).
+* With a lock: the next one gets it, and finds all of the above whole.
+
+No Python code runs with a lock held, so neither signals nor finalizers come back here.
+
+Sleeping
+--------
+Each wish has a bell (`_bell.pxd`) at which, other than there, any number may sleep.  A ringer wakes
+one.  Who was waked says for the others that somebody may still sleep, and rings itself if there is
+more than it takes.  For one who sleeps alone this costs one ring in vain.
+"""
+# Safe for free-threaded Python: all that changes is in shared memory, under the locks or atomic;
+# `_vain` is a guess.
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from fastproc.shm._atomic cimport (
+    atomic_compare_exchange, atomic_fence, atomic_load, atomic_load_word, atomic_store,
+    atomic_store_word, pause,
+)
+from fastproc.shm._bell cimport AWAKE, FUTEX, may_spin, nap_ns, now_ns, ring_bell
+from fastproc.shm._lock cimport try_lock, unlock, wait_for_lock
+from fastproc.shm._park cimport (
+    FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, Waited, look_ns, park,
+)
+from fastproc.shm._root cimport Root
+
+from fastproc.shm import memory
+from fastproc.shm import segment as segments
+from fastproc.shm.block import Block
+
+cdef extern from "_pages.h" nogil:
+    void give_back "fastproc_give_back"(char* start, size_t n) noexcept
+
+cdef enum:
+    CONTROL_BYTES = 4096
+    GRANULE = 16
+    HEADER = 8               # of a record: bytes << 8 | kind
+    FILLER = 17              # a kind
+    PAGE = 4096
+    # Bytes of the first ring; of the last at most 2^31 granules, or positions would be ambiguous.
+    FIRST_RING = 65536
+    # Where addresses are memory, bytes of all rings.
+    DENSE_BYTES = 16 << 20
+    # Bytes at the lower end of a ring that are used again and again.
+    KEPT = 4 << 20
+    # A ring that is made for a record has place for so many of them.
+    RECORDS_OF_A_RING = 8
+    # Nanoseconds that it is worth waiting until half a ring is free, besides one per byte.
+    PATIENCE_NS = 500_000
+    # Nanoseconds without a step of the other side, besides one per byte of a record.
+    STANDSTILL_NS = 50_000
+    NAP_NS = 100_000
+    # Nanoseconds to wait for a lock although one does not want to wait: it is held for a copy.
+    LOCK_NS = 1_000_000_000
+
+
+cdef inline uint32_t _position(int64_t word) noexcept nogil:
+    return <uint32_t>(<uint64_t>word >> 32)
+
+
+cdef inline uint32_t _items(int64_t word) noexcept nogil:
+    return <uint32_t>word
+
+
+cdef inline int64_t _word(uint32_t position, uint32_t items) noexcept nogil:
+    return <int64_t>(<uint64_t>position << 32 | items)
+
+
+cdef inline uint32_t _granules(int64_t n_bytes) noexcept nogil:
+    return <uint32_t>((n_bytes + HEADER + GRANULE - 1) // GRANULE)
+
+
+cdef inline int64_t _ring_bytes(int64_t k) noexcept nogil:
+    return <int64_t>FIRST_RING << k
+
+
+cdef inline int64_t _ring_start(int64_t k) noexcept nogil:
+    return <int64_t>FIRST_RING * ((<int64_t>1 << k) - 1)
+
+
+cdef class Fifo:
+    """A queue of byte records.
+
+    Parameters
+    ----------
+    most_items : int
+        How many there may be at once; 0 for any number.
+    """
+
+    def __init__(self, int64_t most_items):
+        cdef Py_ssize_t n_rings = 0, size = DENSE_BYTES
+        if memory.can_be_sparse():
+            size = 2 * memory.most_bytes()  # so that one ring can have all
+        while n_rings < MOST_RINGS and _ring_start(n_rings + 1) <= size:
+            n_rings += 1
+        while True:
+            try:
+                segment, root = segments.create_sparse(CONTROL_BYTES + _ring_start(n_rings))
+                break
+            except MemoryError:             # there is a limit to a process's addresses
+                if n_rings == 1:
+                    raise
+                n_rings -= 1
+        segment.memory.claim(
+            segments.HEADER_BYTES, segments.HEADER_BYTES + CONTROL_BYTES + FIRST_RING)
+        self._lie_over(Block(segment, root, 0, CONTROL_BYTES + _ring_start(n_rings)))
+        self._control.most_items = most_items
+        self._control.n_rings = n_rings
+
+    def _lie_over(self, block):
+        cdef Root root = block.root
+        self.block = block
+        self._control = <Control*>root.at(0, block.nbytes)
+        self._records = <char*>self._control + CONTROL_BYTES
+        # Of a file on a disk the pages have been claimed, and had better stay so.
+        self._is_memfd = block.segment.memory.kind == "memfd"
+
+    @classmethod
+    def over(cls, block):
+        """Return the fifo that another process has made, from its block."""
+        cdef Fifo fifo = cls.__new__(cls)
+        fifo._lie_over(block)
+        return fifo
+
+    # Locks
+
+    cdef bint lock_put(self, int64_t deadline) except -1:
+        return try_lock(&self._control.put_lock) or self._lock(&self._control.put_lock, deadline)
+
+    cdef void unlock_put(self) noexcept nogil:
+        unlock(&self._control.put_lock)
+
+    cdef bint lock_get(self, int64_t deadline) except -1:
+        return try_lock(&self._control.get_lock) or self._lock(&self._control.get_lock, deadline)
+
+    cdef void unlock_get(self) noexcept nogil:
+        unlock(&self._control.get_lock)
+
+    cdef bint _lock(self, int64_t* lock, int64_t deadline) except -1:
+        cdef int64_t dead
+        cdef Waited waited
+        if deadline != NEVER:
+            deadline = max(deadline, now_ns() + LOCK_NS)
+        while True:
+            with nogil:
+                waited = wait_for_lock(lock, deadline, look_ns, &dead)
+            if waited == WAKED:
+                return True
+            if waited == LATE:
+                return False
+            PyErr_CheckSignals()
+
+    # Putting
+
+    cdef char* reserve(self, int64_t n_bytes, Refusal* why) noexcept nogil:
+        cdef Control* control = self._control
+        cdef int64_t k = control.put_ring
+        cdef Ring* ring = &control.rings[k]
+        cdef int64_t need = _granules(n_bytes), n, at, used, filler, kept
+        while ring.following:               # its linker was killed before it could say so
+            k = ring.following
+            ring = &control.rings[k]
+            atomic_store(&control.put_ring, k)
+        if control.most_items and self._is_full(k, ring):
+            why[0] = FULL
+            return NULL
+        n = _ring_bytes(k) // GRANULE
+        why[0] = NO_ROOM
+        # So that a record fits into an empty ring wherever its tail is.
+        if n_bytes > _ring_bytes(k) // 2 - HEADER:
+            return NULL
+        at = _position(ring.tail) & (n - 1)
+        kept = max(<int64_t>(KEPT // GRANULE), 4 * need)
+        if at >= kept:
+            ring.seen_head = atomic_load(&ring.head)
+        used = _position(ring.tail) - _position(ring.seen_head)
+        filler = n - at if at + need > n or at >= kept and at >= used and at - used >= kept else 0
+        if used + filler + need > n:
+            ring.seen_head = atomic_load(&ring.head)
+            used = _position(ring.tail) - _position(ring.seen_head)
+            if used + filler + need > n:
+                return NULL
+        if filler:
+            if ring.high > at + kept and at >= used and self._is_memfd:
+                self._trim(k, ring, at)
+            ring.high = max(ring.high, at + 1)
+            (<int64_t*>self._place(k, at))[0] = FILLER
+            atomic_store(
+                &ring.tail, _word(_position(ring.tail) + <uint32_t>filler, _items(ring.tail)))
+            at = 0
+        ring.high = max(ring.high, at + need)
+        return self._place(k, at) + HEADER
+
+    cdef bint _is_full(self, int64_t k, Ring* ring) noexcept nogil:
+        cdef Control* control = self._control
+        # An old head makes the queue look fuller than it is.
+        if _items(ring.tail) - _items(ring.seen_head) < control.most_items:
+            return False
+        if atomic_load(&control.get_ring) == k:
+            ring.seen_head = atomic_load(&ring.head)
+        return self.size() >= control.most_items
+
+    cdef char* _place(self, int64_t k, int64_t at) noexcept nogil:
+        return self._records + _ring_start(k) + at * GRANULE
+
+    cdef void _trim(self, int64_t k, Ring* ring, int64_t at) noexcept nogil:
+        """Give the ring's upper end back, of which nothing is in use: all of it is behind head."""
+        cdef int64_t start = ((at + 1) * GRANULE + PAGE - 1) // PAGE * PAGE
+        cdef int64_t stop = (ring.high * GRANULE + PAGE - 1) // PAGE * PAGE
+        if stop > start:
+            give_back(self._records + _ring_start(k) + start, stop - start)
+        ring.high = at + 1
+
+    cdef void publish(self, int kind, int64_t n_bytes) noexcept nogil:
+        cdef int64_t k = self._control.put_ring
+        cdef Ring* ring = &self._control.rings[k]
+        cdef uint32_t n = <uint32_t>(_ring_bytes(k) // GRANULE), tail = _position(ring.tail)
+        (<int64_t*>self._place(k, tail & (n - 1)))[0] = n_bytes << 8 | kind
+        atomic_store(&ring.tail, _word(tail + _granules(n_bytes), _items(ring.tail) + 1))
+
+    cdef void after_put(self) noexcept nogil:
+        ring_bell(&self._control.bells[<int>AN_ITEM])
+        if self._control.most_items:
+            self._pass_on(ROOM)
+
+    cdef bint make_room(self, Refusal why, int64_t n_bytes, int64_t deadline) except -1:
+        cdef bint drains
+        if why == FULL:
+            return self.wait_for(ROOM, deadline)
+        with nogil:
+            drains = self._drains(n_bytes, deadline)
+        PyErr_CheckSignals()
+        return drains or self._grow(n_bytes, deadline)
+
+    cdef bint _drains(self, int64_t n_bytes, int64_t deadline) noexcept nogil:
+        """Wait while others empty half of the ring as quickly as it could be filled; else False."""
+        cdef int64_t k = atomic_load(&self._control.put_ring)
+        cdef Ring* ring = &self._control.rings[k]
+        cdef uint32_t half = <uint32_t>(_ring_bytes(k) // GRANULE // 2)
+        cdef int64_t head, seen = atomic_load(&ring.head)
+        cdef int64_t start = now_ns(), now = start, step = start
+        if _granules(n_bytes) > half:
+            return False
+        while True:
+            head = atomic_load(&ring.head)
+            if _position(atomic_load(&ring.tail)) - _position(head) <= half:
+                return True
+            now = now_ns()
+            if head != seen:
+                seen, step = head, now
+            elif now - step > STANDSTILL_NS + n_bytes:
+                return False
+            if now - start > PATIENCE_NS + _ring_bytes(k) // 2 or now >= deadline:
+                return False
+            if now - start < look_ns:
+                pause()
+            else:
+                nap_ns(NAP_NS)
+
+    cdef bint _grow(self, int64_t n_bytes, int64_t deadline) except -1:
+        """Go on in a larger ring; where there is none wait until there is room in this one."""
+        cdef int64_t k = atomic_load(&self._control.put_ring), larger = k + 1
+        cdef int64_t most = memory.most_bytes(), start
+        while _ring_bytes(larger) < RECORDS_OF_A_RING * n_bytes and larger < self._control.n_rings:
+            larger += 1
+        while larger > k and (larger >= self._control.n_rings or _ring_bytes(larger) > most):
+            larger -= 1
+        if n_bytes > _ring_bytes(larger) // 2 - HEADER:
+            raise MemoryError(
+                f"an item of {n_bytes:,} bytes does not fit into this queue, which can have "
+                f"{_ring_bytes(larger) // 2:,} at most of the memory that there is; put a "
+                "SharedArray, of which only the handle travels, or put parts of the item")
+        if larger == k:
+            return self._wait_for_a_step(k, deadline)
+        start = segments.HEADER_BYTES + CONTROL_BYTES + _ring_start(larger)
+        self.block.segment.memory.claim(start, start + _ring_bytes(larger))
+        if not self.lock_put(deadline):
+            return False
+        if atomic_load(&self._control.put_ring) == k and not self._control.rings[k].following:
+            self._link(k, larger)
+        self.unlock_put()
+        return True
+
+    cdef void _link(self, int64_t k, int64_t larger) noexcept nogil:
+        cdef Ring* rings = self._control.rings
+        atomic_store(&rings[larger].tail, _word(0, _items(rings[k].tail)))
+        atomic_store(&rings[k].following, larger)
+        atomic_store(&self._control.put_ring, larger)
+
+    cdef bint _wait_for_a_step(self, int64_t k, int64_t deadline) except -1:
+        cdef int64_t head = atomic_load(&self._control.rings[k].head)
+        while atomic_load(&self._control.rings[k].head) == head:
+            if now_ns() >= deadline:
+                return False
+            with nogil:
+                nap_ns(NAP_NS)
+            PyErr_CheckSignals()
+        return True
+
+    # Getting
+
+    cdef char* front(self, int* kind, int64_t* n_bytes) noexcept nogil:
+        cdef Control* control = self._control
+        cdef Ring* ring
+        cdef int64_t k, tail, header, following
+        cdef uint32_t n, head
+        cdef char* place
+        while True:
+            k = control.get_ring
+            ring = &control.rings[k]
+            head = _position(ring.head)
+            if _position(ring.seen_tail) == head:
+                following = atomic_load(&ring.following)
+                tail = atomic_load(&ring.tail)
+                if _position(tail) != head:
+                    ring.seen_tail = tail
+                elif not following:
+                    return NULL
+                else:                       # looked at before the tail, which thus was final
+                    give_back(self._records + _ring_start(k), _ring_bytes(k))
+                    atomic_store(&control.rings[following].head, _word(0, _items(ring.head)))
+                    atomic_store(&control.get_ring, following)
+                    continue
+            n = <uint32_t>(_ring_bytes(k) // GRANULE)
+            place = self._place(k, head & (n - 1))
+            header = (<int64_t*>place)[0]
+            if header & 0xFF != FILLER:
+                kind[0] = <int>(header & 0xFF)
+                n_bytes[0] = header >> 8
+                return place + HEADER
+            atomic_store(
+                &ring.head, _word(head + n - (head & (n - 1)), _items(ring.head)))
+
+    cdef void consume(self, int64_t n_bytes) noexcept nogil:
+        cdef Ring* ring = &self._control.rings[self._control.get_ring]
+        atomic_store(
+            &ring.head, _word(_position(ring.head) + _granules(n_bytes), _items(ring.head) + 1))
+
+    cdef void after_get(self) noexcept nogil:
+        # Only a queue with a limit has anybody who sleeps for room.
+        if self._control.most_items:
+            ring_bell(&self._control.bells[<int>ROOM])
+        self._pass_on(AN_ITEM)
+
+    # Counting and waiting
+
+    cdef uint32_t size(self) noexcept nogil:
+        # The head first: while it is looked at, and the tail after it, items are only added.
+        cdef Control* control = self._control
+        cdef int64_t head = atomic_load(&control.rings[atomic_load(&control.get_ring)].head)
+        cdef int64_t tail = atomic_load(&control.rings[atomic_load(&control.put_ring)].tail)
+        return _items(tail) - _items(head)
+
+    cdef uint32_t unfinished(self) noexcept nogil:
+        cdef int64_t done = atomic_load(&self._control.done)
+        cdef int64_t k = atomic_load(&self._control.put_ring)
+        return _items(atomic_load(&self._control.rings[k].tail)) - _items(done)
+
+    cdef bint finish_one(self) noexcept nogil:
+        cdef int64_t done
+        while True:
+            done = atomic_load(&self._control.done)
+            if not self.unfinished():
+                return False
+            if atomic_compare_exchange(
+                    &self._control.done, done, <int64_t>(_items(done) + <uint32_t>1)):
+                break
+        if not self.unfinished():
+            ring_bell(&self._control.bells[<int>ALL_DONE])
+        return True
+
+    cdef bint holds(self, Wish wish) noexcept nogil:
+        if wish == AN_ITEM:
+            return self.size() > 0
+        if wish == ROOM:
+            return self.size() < self._control.most_items
+        return self.unfinished() == 0
+
+    cdef void _pass_on(self, Wish wish) noexcept nogil:
+        """Wake the next one who waits for what there is still more of."""
+        if atomic_load_word(&self._control.bells[<int>wish]) != AWAKE and self.holds(wish):
+            ring_bell(&self._control.bells[<int>wish])
+
+    cdef bint wait_for(self, Wish wish, int64_t deadline) except -1:
+        cdef int64_t look
+        cdef Waited waited
+        if self.holds(wish):
+            return True
+        if deadline == 0:
+            return False
+        while True:
+            look = look_ns if may_spin(self._vain) else 0
+            with nogil:
+                waited = self._wait(wish, deadline, look)
+            if waited == WAKED:
+                if wish == ALL_DONE:        # there is enough of it for all
+                    self._pass_on(wish)
+                return True
+            # Whoever waked this one has waked no other.
+            self._pass_on(wish)
+            if waited == LATE:
+                return False
+            PyErr_CheckSignals()
+
+    cdef Waited _wait(self, Wish wish, int64_t deadline, int64_t look) noexcept nogil:
+        cdef int32_t* bell = &self._control.bells[<int>wish]
+        cdef int64_t look_until = now_ns() + look
+        cdef Nap nap
+        cdef Waited waited
+        cdef int looks = 0
+        while look:
+            if self.holds(wish):
+                self._vain = 0
+                return WAKED
+            pause()
+            looks += 1
+            if looks % 16 == 0 and now_ns() > look_until:
+                break
+        self._vain += 1
+        nap.length, nap.deadline = FIRST_NAP, deadline
+        while True:
+            # Also for the others, who sleep on while this one goes.
+            atomic_store_word(bell, FUTEX)
+            atomic_fence()
+            if self.holds(wish):
+                return WAKED
+            waited = park(bell, FUTEX, &nap)
+            if waited == LATE or waited == INTERRUPTED:
+                return WAKED if self.holds(wish) else waited
