@@ -102,6 +102,7 @@ setup(
             [
                 "fastproc.kernels._cpu",
                 "fastproc.shm._copy",
+                "fastproc.shm._core",
                 "fastproc.shm._counters",
                 "fastproc.shm._fifo",
                 "fastproc.shm._lock",

@@ -26,7 +26,7 @@ from fastproc.shm._atomic cimport (
 from fastproc.shm._bell cimport (
     AWAKE, FUTEX, PIPE, futex_wait, lie_down, may_spin, now_ns, ring_bell,
 )
-from fastproc.shm._core cimport leave_core, this_core
+from fastproc.shm._core cimport Company, part_company
 from fastproc.shm._plain cimport PARCEL, PICKLE, is_plain_kind, pack_scalar, unpack_plain
 from fastproc.shm._ring cimport Ring
 
@@ -57,11 +57,7 @@ cdef enum:
     RING_EVERY = 200_000
     # Nanoseconds between two looks at this process's memory.
     WEIGH_EVERY = 5_000_000
-    # Times that this worker is waked on the parent's core before it moves to another, and
-    # nanoseconds between two moves: less, and more where moving does not help.
-    MOST_TOGETHER = 3
-    MOVE_EVERY = 2_000_000
-    MOVE_SELDOM = 1_000_000_000
+
 
 cdef class Worker:
     """A worker's end of its slot.
@@ -89,9 +85,7 @@ cdef class Worker:
     cdef int32_t* _room
     cdef int32_t* _parents_bell
     cdef int32_t* _parents_core
-    cdef int64_t _together                  # times, one after another, waked on the parent's core
-    cdef int64_t _moved                     # to another core, when last
-    cdef int64_t _move_every
+    cdef Company _company
     cdef int64_t* _flags
     cdef int64_t _flag
     cdef int64_t* _started
@@ -138,8 +132,6 @@ cdef class Worker:
         self._weighed = 0
         self._parents_bell = <int32_t*>(base + BELL)
         self._parents_core = <int32_t*>(base + CORE)
-        self._together = self._moved = 0
-        self._move_every = MOVE_EVERY
         self._flags = <int64_t*>(base + FLAGS) + slot // 64
         self._flag = <int64_t>1 << (slot % 64)
         self._wake = wake
@@ -247,36 +239,9 @@ cdef class Worker:
             if message == NULL:
                 message = self._tasks.front(n)
             if self._spin_ns:
-                self._leave_parents_core()
+                with nogil:
+                    part_company(&self._company, atomic_load_word(self._parents_core))
         return message
-
-    cdef int _leave_parents_core(self) except -1:
-        """After a sleep: move to another core if again and again waked on the parent's.
-
-        The system likes to wake a process on the core of who wakes it.  There the two take turns,
-        each looks for the other in vain, and neither is ever ready to run beside the other for
-        long enough that the system would part them: a round trip takes 12 us rather than 6, and
-        one in a hundred 65.  Where all cores are busy moving is no help, and is tried ever less.
-        """
-        cdef int core = this_core()
-        cdef int64_t now
-        cdef bint is_in_vain
-        if core != atomic_load_word(self._parents_core) or core < 0:
-            self._together = 0
-            return 0
-        self._together += 1
-        if self._together < MOST_TOGETHER:
-            return 0
-        now = now_ns()
-        if now - self._moved < self._move_every:
-            return 0
-        is_in_vain = now - self._moved < 4 * self._move_every
-        self._move_every = (
-            min(2 * self._move_every, <int64_t>MOVE_SELDOM) if is_in_vain else MOVE_EVERY)
-        with nogil:
-            leave_core(core)
-        self._moved, self._together = now, 0
-        return 0
 
     cdef int _sleep(self, int32_t* bell, bint has_come) except -1:
         """Sleep at a bell after lying down, unless what this worker waits for has come."""

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
+from fastproc.shm._core cimport Company
 from fastproc.shm._park cimport Waited
 
 cdef enum:
@@ -42,7 +43,8 @@ cdef struct Control:
     int64_t get_lock
     int64_t _b[7]
     int32_t bells[3]         # of each Wish: AWAKE, or FUTEX if somebody may sleep for it
-    int32_t _c[13]
+    int32_t cores[3]         # on which somebody rang them last
+    int32_t _c[10]
     int64_t put_ring
     int64_t get_ring
     int64_t most_items       # 0: any number
@@ -59,6 +61,7 @@ cdef class Fifo:
     cdef char* _records
     cdef bint _is_memfd
     cdef int64_t _vain                      # looks, one after another, that saw nothing
+    cdef Company _company
 
     # Waits for the put lock or the get lock.
     cdef bint lock_put(self, int64_t deadline) except -1
@@ -99,5 +102,6 @@ cdef class Fifo:
     cdef bint _grow(self, int64_t n_bytes, int64_t deadline) except -1
     cdef void _link(self, int64_t k, int64_t larger) noexcept nogil
     cdef bint _wait_for_a_step(self, int64_t k, int64_t deadline) except -1
+    cdef void _ring(self, Wish wish) noexcept nogil
     cdef void _pass_on(self, Wish wish) noexcept nogil
     cdef Waited _wait(self, Wish wish, int64_t deadline, int64_t look) noexcept nogil

@@ -50,7 +50,7 @@ one.  Who was waked says for the others that somebody may still sleep, and rings
 more than it takes.  For one who sleeps alone this costs one ring in vain.
 """
 # Safe for free-threaded Python: all that changes is in shared memory, under the locks or atomic;
-# `_vain` is a guess.
+# `_vain` and `_company` are guesses.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -60,6 +60,7 @@ from fastproc.shm._atomic cimport (
     atomic_store_word, pause,
 )
 from fastproc.shm._bell cimport AWAKE, FUTEX, may_spin, nap_ns, now_ns, ring_bell
+from fastproc.shm._core cimport part_company, this_core
 from fastproc.shm._lock cimport try_lock, unlock, wait_for_lock
 from fastproc.shm._park cimport (
     FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, Waited, look_ns, park,
@@ -261,7 +262,7 @@ cdef class Fifo:
         atomic_store(&ring.tail, _word(tail + _granules(n_bytes), _items(ring.tail) + 1))
 
     cdef void after_put(self) noexcept nogil:
-        ring_bell(&self._control.bells[<int>AN_ITEM])
+        self._ring(AN_ITEM)
         if self._control.most_items:
             self._pass_on(ROOM)
 
@@ -381,7 +382,7 @@ cdef class Fifo:
     cdef void after_get(self) noexcept nogil:
         # Only a queue with a limit has anybody who sleeps for room.
         if self._control.most_items:
-            ring_bell(&self._control.bells[<int>ROOM])
+            self._ring(ROOM)
         self._pass_on(AN_ITEM)
 
     # Counting and waiting
@@ -408,7 +409,7 @@ cdef class Fifo:
                     &self._control.done, done, <int64_t>(_items(done) + <uint32_t>1)):
                 break
         if not self.unfinished():
-            ring_bell(&self._control.bells[<int>ALL_DONE])
+            self._ring(ALL_DONE)
         return True
 
     cdef bint holds(self, Wish wish) noexcept nogil:
@@ -418,10 +419,18 @@ cdef class Fifo:
             return self.size() < self._control.most_items
         return self.unfinished() == 0
 
+    cdef void _ring(self, Wish wish) noexcept nogil:
+        """Wake one who waits, after what it waits for has been stored."""
+        cdef int32_t* bell = &self._control.bells[<int>wish]
+        atomic_fence()
+        if atomic_load_word(bell) != AWAKE:
+            atomic_store_word(&self._control.cores[<int>wish], this_core())
+            ring_bell(bell)
+
     cdef void _pass_on(self, Wish wish) noexcept nogil:
         """Wake the next one who waits for what there is still more of."""
         if atomic_load_word(&self._control.bells[<int>wish]) != AWAKE and self.holds(wish):
-            ring_bell(&self._control.bells[<int>wish])
+            self._ring(wish)
 
     cdef bint wait_for(self, Wish wish, int64_t deadline) except -1:
         cdef int64_t look
@@ -467,5 +476,7 @@ cdef class Fifo:
             if self.holds(wish):
                 return WAKED
             waited = park(bell, FUTEX, &nap)
+            if waited == WAKED and look_ns:
+                part_company(&self._company, atomic_load_word(&self._control.cores[<int>wish]))
             if waited == LATE or waited == INTERRUPTED:
                 return WAKED if self.holds(wish) else waited
