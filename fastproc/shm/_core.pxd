@@ -1,4 +1,4 @@
-"""Layer: shm.  The face of `_core.pyx` and `_core.h`: which core a thread runs on, and leaving it."""
+"""Layer: shm.  The face of `_core.pyx`, `_core.h`: which core a thread runs on, and leaving it."""
 
 from libc.stdint cimport int32_t, int64_t
 

@@ -1,10 +1,10 @@
 """Layer: shm.  Two who wake each other had better run on two cores.
 
-The system likes to wake a process on the core of who wakes it.  There the two take turns, each looks
-for the other in vain, and neither is ever ready to run beside the other for long enough that the
-system would part them: a pool's round trip takes 12 us rather than 6, and one in a hundred 65.  So
-who has been waked on its waker's core some times in a row moves.  Where all cores are busy moving is
-no help, and is tried ever less.
+The system likes to wake a process on the core of who wakes it.  There the two take turns, each
+looks for the other in vain, and neither is ever ready to run beside the other for long enough that
+the system would part them: a pool's round trip takes 12 us rather than 6, and one in a hundred 65.
+So who has been waked on its waker's core some times in a row moves.  Where all cores are busy
+moving is no help, and is tried ever less.
 """
 # Safe for free-threaded Python: nothing is kept here.
 

@@ -55,13 +55,18 @@ cdef struct Control:
     Ring rings[MOST_RINGS]
 
 
+# What a thread remembers of its waits.
+cdef struct Waiting:
+    int64_t vain             # looks, one after another, that saw nothing
+    Company company
+
+
 cdef class Fifo:
     cdef readonly object block
     cdef Control* _control
     cdef char* _records
     cdef bint _is_memfd
-    cdef int64_t _vain                      # looks, one after another, that saw nothing
-    cdef Company _company
+    cdef Waiting _waiting
 
     # Waits for the put lock or the get lock.
     cdef bint lock_put(self, int64_t deadline) except -1
@@ -104,4 +109,4 @@ cdef class Fifo:
     cdef bint _wait_for_a_step(self, int64_t k, int64_t deadline) except -1
     cdef void _ring(self, Wish wish) noexcept nogil
     cdef void _pass_on(self, Wish wish) noexcept nogil
-    cdef Waited _wait(self, Wish wish, int64_t deadline, int64_t look) noexcept nogil
+    cdef Waited _wait(self, Wish wish, int64_t deadline, Waiting* waiting) noexcept nogil

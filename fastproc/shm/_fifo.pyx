@@ -50,7 +50,7 @@ one.  Who was waked says for the others that somebody may still sleep, and rings
 more than it takes.  For one who sleeps alone this costs one ring in vain.
 """
 # Safe for free-threaded Python: all that changes is in shared memory, under the locks or atomic;
-# `_vain` and `_company` are guesses.
+# what `_waiting` has are guesses, of which a thread may take another's.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -433,16 +433,17 @@ cdef class Fifo:
             self._ring(wish)
 
     cdef bint wait_for(self, Wish wish, int64_t deadline) except -1:
-        cdef int64_t look
+        cdef Waiting waiting
         cdef Waited waited
         if self.holds(wish):
             return True
         if deadline == 0:
             return False
         while True:
-            look = look_ns if may_spin(self._vain) else 0
+            waiting = self._waiting
             with nogil:
-                waited = self._wait(wish, deadline, look)
+                waited = self._wait(wish, deadline, &waiting)
+            self._waiting = waiting
             if waited == WAKED:
                 if wish == ALL_DONE:        # there is enough of it for all
                     self._pass_on(wish)
@@ -453,21 +454,22 @@ cdef class Fifo:
                 return False
             PyErr_CheckSignals()
 
-    cdef Waited _wait(self, Wish wish, int64_t deadline, int64_t look) noexcept nogil:
+    cdef Waited _wait(self, Wish wish, int64_t deadline, Waiting* waiting) noexcept nogil:
         cdef int32_t* bell = &self._control.bells[<int>wish]
+        cdef int64_t look = look_ns if may_spin(waiting.vain) else 0
         cdef int64_t look_until = now_ns() + look
         cdef Nap nap
         cdef Waited waited
         cdef int looks = 0
         while look:
             if self.holds(wish):
-                self._vain = 0
+                waiting.vain = 0
                 return WAKED
             pause()
             looks += 1
             if looks % 16 == 0 and now_ns() > look_until:
                 break
-        self._vain += 1
+        waiting.vain += 1
         nap.length, nap.deadline = FIRST_NAP, deadline
         while True:
             # Also for the others, who sleep on while this one goes.
@@ -477,6 +479,6 @@ cdef class Fifo:
                 return WAKED
             waited = park(bell, FUTEX, &nap)
             if waited == WAKED and look_ns:
-                part_company(&self._company, atomic_load_word(&self._control.cores[<int>wish]))
+                part_company(&waiting.company, atomic_load_word(&self._control.cores[<int>wish]))
             if waited == LATE or waited == INTERRUPTED:
                 return WAKED if self.holds(wish) else waited

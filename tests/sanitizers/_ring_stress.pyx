@@ -17,6 +17,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 from posix.unistd cimport usleep
 
+from _stress cimport byte_of, mix
 from fastproc.shm._atomic cimport atomic_store_word
 from fastproc.shm._bell cimport AWAKE, FUTEX, futex_wait, lie_down, now_ns, ring_bell
 from fastproc.shm._ring cimport Ring
@@ -68,20 +69,8 @@ cdef class Bells:
     cdef int32_t room           # the producer, until there is room
 
 
-cdef uint64_t mix(uint64_t number) noexcept nogil:
-    """Return 64 bits that look random (a step of xorshift, and one of multiplication)."""
-    number = (number + 1) * 0x9E3779B97F4A7C15ULL
-    number ^= number >> 30
-    number *= 0xBF58476D1CE4E5B9ULL
-    return number ^ (number >> 27)
-
-
 cdef inline Py_ssize_t length_of(Ring ring, int64_t number) noexcept nogil:
     return sizeof(int64_t) + mix(number) % <uint64_t>(ring.most - <Py_ssize_t>sizeof(int64_t) + 1)
-
-
-cdef inline char byte_of(int64_t number, Py_ssize_t i) noexcept nogil:
-    return <char>((mix(number) >> ((i & 7) * 8)) + <uint64_t>i)
 
 
 cdef bint sleep(int32_t* bell, bint has_come, int64_t* sleeps) noexcept nogil:

@@ -1,4 +1,4 @@
-"""Layer: tests.  Runs setup.py with a sanitizer: its modules, its flags, and `_ring_stress` too.
+"""Layer: tests.  Runs setup.py with a sanitizer: its modules, its flags, and the stresses too.
 
 To be run in a copy of the sources as `python build.py SANITIZERS LIBRARY`: GCC gets the first after
 ``-fsanitize=``, and the extension modules go into the folder LIBRARY.
@@ -19,6 +19,8 @@ LEFT_OUT = {"fastproc.kernels._kernels_v3", "fastproc.kernels._kernels_v4"}
 # much, or the compiler reorders what a report should name.
 FLAGS = ["-O1", "-g1", f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=undefined"]
 
+STRESSES = {"fastproc.shm._ring": "_ring_stress", "fastproc.shm._fifo": "_fifo_stress"}
+
 original = Cython.Build.cythonize
 
 
@@ -27,9 +29,10 @@ def cythonize(extensions, **options):
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *FLAGS]
         extension.extra_link_args = [f"-fsanitize={SANITIZERS}"]
-        if extension.name == "fastproc.shm._ring":
+        if extension.name in STRESSES:
             stress = copy.copy(extension)
-            stress.name, stress.sources = "_ring_stress", ["_ring_stress.pyx"]
+            stress.name = STRESSES[extension.name]
+            stress.sources = [f"{stress.name}.pyx"]
             extensions = [*extensions, stress]
     return original(extensions, **options)
 

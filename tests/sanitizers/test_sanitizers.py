@@ -1,4 +1,4 @@
-"""Layer: tests.  The ring, the bells and the kernels run clean under GCC's sanitizers.
+"""Layer: tests.  The rings, bells, fifos, locks and kernels run clean under GCC's sanitizers.
 
 The extension modules are built once with ThreadSanitizer and once with AddressSanitizer and
 UndefinedBehaviorSanitizer, in a folder that is thrown away.  Python itself is not instrumented: a
@@ -103,7 +103,7 @@ def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     left_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
     shutil.copytree(ROOT / "fastproc", folder / "fastproc", ignore=left_out)
-    for file in (ROOT / "setup.py", HERE / "build.py", HERE / "_ring_stress.pyx"):
+    for file in (ROOT / "setup.py", HERE / "build.py", *HERE.glob("_*.p[yx]*")):
         shutil.copy(file, folder)
     return folder
 
@@ -153,6 +153,13 @@ def test_ring_and_bells(build, capacity):
     assert all(counts.values()), counts
 
 
+@pytest.mark.parametrize("most_items", [0, 20])
+@pytest.mark.parametrize("build", ["thread", "address"], indirect=True)
+def test_fifo_and_locks(build, most_items):
+    code = f"import _fifo_stress as s; print(s.stress({most_items}, 10_000))"
+    assert build.output("-c", code) == "['all', 'all']\n"
+
+
 @pytest.mark.parametrize(
     ("build", "files", "which"),
     [
@@ -176,13 +183,18 @@ def test_other_tests(build, files, which):
 @pytest.mark.parametrize(
     ("build", "mistake", "report"),
     [
-        ("thread", "stress(1024, 50_000, late=True)", "ThreadSanitizer: data race"),
-        ("address", "read_past_the_end(s.Block(64))", "AddressSanitizer: heap-buffer-overflow"),
-        ("address", "shift_too_far(1, 64)", "shift exponent 64 is too large"),
+        ("thread", "_ring_stress.stress(1024, 50_000, late=True)", "ThreadSanitizer: data race"),
+        ("thread", "_fifo_stress.stress(0, 5_000, late=True)", "ThreadSanitizer: data race"),
+        (
+            "address",
+            "_ring_stress.read_past_the_end(_ring_stress.Block(64))",
+            "AddressSanitizer: heap-buffer-overflow",
+        ),
+        ("address", "_ring_stress.shift_too_far(1, 64)", "shift exponent 64 is too large"),
     ],
     indirect=["build"],
 )
 def test_mistakes_are_seen(build, mistake, report):
-    answer = build.python("-c", f"import _ring_stress as s; s.{mistake}")
+    answer = build.python("-c", f"import _fifo_stress, _ring_stress; {mistake}")
     assert report in answer.stderr
     assert answer.returncode == EXIT_CODE
