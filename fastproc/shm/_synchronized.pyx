@@ -30,6 +30,7 @@ from fastproc.shm._number cimport (
 from fastproc.shm._park cimport NEVER
 
 import ctypes
+from multiprocessing.reduction import ForkingPickler
 
 from fastproc.shm import block as blocks
 from fastproc.shm import rawctypes
@@ -101,6 +102,8 @@ cdef class SynchronizedBase:
         self._rlock = <RLock>lock if type(lock) is RLock else None
         self._lock = lock
         self._obj = obj
+        # Here, as subclasses are pickled by their exact type too.
+        ForkingPickler.register(type(self), SynchronizedBase._reduce)
 
     cdef int _find_numbers(self, object type_, Py_ssize_t length) except -1:
         """See whether the object has `length` plain numbers of a type."""
@@ -114,6 +117,17 @@ cdef class SynchronizedBase:
             self._start, self._length, self._kind = <char*>view.buf, length, kind
         PyBuffer_Release(&view)         # the object stays, and keeps the memory
         return 0
+
+    def _reduce(self):
+        """Reduce for a related process, where `synchronized` chooses the class."""
+        from fastproc.shm.sharedctypes import _rebuild      # which imports this module
+
+        description = rawctypes.describe(self._obj)
+        if description is None:
+            raise TypeError(
+                f"{self!r} cannot be sent to a process as it does not lie in shared memory; make "
+                "it with Value or Array, or with RawValue, RawArray or copy and then synchronized")
+        return _rebuild, (self._lock, *description)
 
     def __enter__(self):
         if self._rlock is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from fastproc.shm import rawctypes
@@ -256,7 +255,6 @@ def _class_for(structure: Any) -> Any:
         properties = {name: _property(name) for name in fields}
         made = type(f"Synchronized{structure.__name__}", (SynchronizedBase,), properties)
         made = _classes.setdefault(structure, made)
-        ForkingPickler.register(made, _reduce)
     return made
 
 
@@ -274,19 +272,5 @@ def _property(name: str) -> property:
     return property(get, set, doc=f"The structure's field {name!r}, under the lock.")
 
 
-def _reduce(obj: SynchronizedBase) -> Any:
-    description = rawctypes.describe(obj._obj)
-    if description is None:
-        raise TypeError(
-            f"{obj!r} cannot be sent to a process as it does not lie in shared memory; make it "
-            "with Value or Array, or with RawValue, RawArray or copy and then synchronized"
-        )
-    return _rebuild, (obj._lock, *description)
-
-
 def _rebuild(lock: Any, *description: Any) -> Any:
     return synchronized(rawctypes.rebuild(*description), lock)
-
-
-for _kind in (Synchronized, SynchronizedArray, SynchronizedString):
-    ForkingPickler.register(_kind, _reduce)

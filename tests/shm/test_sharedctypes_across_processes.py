@@ -15,7 +15,15 @@ import pytest
 import fastproc
 from fastproc.errors import OwnerDied
 from fastproc.shm import block
-from fastproc.shm.sharedctypes import Array, RawArray, RawValue, Value, copy, synchronized
+from fastproc.shm.sharedctypes import (
+    Array,
+    RawArray,
+    RawValue,
+    Synchronized,
+    Value,
+    copy,
+    synchronized,
+)
 
 
 class Point(ctypes.Structure):
@@ -80,6 +88,15 @@ def test_arrays_of_arrays(relative):
     relative.call(set_in_table, table, 5)
     relative.call(set_in_table, synchronized(table), 6)
     assert [list(row) for row in table] == [[0, 0, 0], [0, 0, 6]]
+
+
+def test_subclasses_arrive_as_multiprocessings_do(relative):
+    class Counter(Synchronized):
+        pass
+
+    counter = Counter(RawValue("i", 1))
+    assert relative.call(name_of_type, counter) == "Synchronized"
+    assert relative.call(set_attribute, counter, "value", 5) == counter.value == 5
 
 
 def test_large_arrays(relative):
