@@ -113,6 +113,7 @@ setup(
                 "fastproc.shm._queue",
                 "fastproc.shm._ring",
                 "fastproc.shm._root",
+                "fastproc.shm._synchronized",
                 "fastproc.pool._worker",
                 "fastproc.pool._function",
                 "fastproc.pool._job",

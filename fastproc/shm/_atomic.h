@@ -7,9 +7,9 @@
 
    A fence orders a store before a later load, which nothing else here does: see `_bell.pxd`.
 
-   An address must be a multiple of 8, for 32-bit words of 4 (elsewhere an operation could straddle
-   two cache lines and stop being atomic).  The names carry a prefix because <stdatomic.h>, which generated C code may
-   include, takes the plain ones for macros. */
+   An address must be a multiple of 8, for smaller words of their own size (elsewhere an operation
+   could straddle two cache lines and stop being atomic).  The names carry a prefix because
+   <stdatomic.h>, which generated C code may include, takes the plain ones for macros. */
 
 #ifndef FASTPROC_SHM_ATOMIC_H
 #define FASTPROC_SHM_ATOMIC_H
@@ -65,6 +65,29 @@ static inline void fastproc_atomic_fence(void) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+/* The same for the words of 8 to 64 bits that numbers lie in (`_number.h`).  Where something else
+   stands than is expected, a compare-and-exchange says what. */
+#define FASTPROC_ATOMIC_WORD(bits)                                                                \
+    static inline uint##bits##_t fastproc_load_##bits(const uint##bits##_t *address) {            \
+        return __atomic_load_n(address, __ATOMIC_ACQUIRE);                                        \
+    }                                                                                             \
+    static inline void fastproc_store_##bits(uint##bits##_t *address, uint##bits##_t value) {     \
+        __atomic_store_n(address, value, __ATOMIC_RELEASE);                                       \
+    }                                                                                             \
+    static inline uint##bits##_t fastproc_exchange_##bits(uint##bits##_t *address,                \
+                                                          uint##bits##_t value) {                 \
+        return __atomic_exchange_n(address, value, __ATOMIC_ACQ_REL);                             \
+    }                                                                                             \
+    static inline uint##bits##_t fastproc_fetch_add_##bits(uint##bits##_t *address,               \
+                                                           uint##bits##_t amount) {               \
+        return __atomic_fetch_add(address, amount, __ATOMIC_ACQ_REL);                             \
+    }                                                                                             \
+    static inline int fastproc_compare_exchange_##bits(                                           \
+        uint##bits##_t *address, uint##bits##_t *expected, uint##bits##_t desired) {              \
+        return __atomic_compare_exchange_n(address, expected, desired, 0, __ATOMIC_ACQ_REL,       \
+                                           __ATOMIC_ACQUIRE);                                     \
+    }
+
 #elif defined(_MSC_VER)
 
 /* The Interlocked functions are full fences, thus stronger than what is asked for.  A load is an
@@ -115,9 +138,46 @@ static __inline void fastproc_atomic_fence(void) {
     _InterlockedExchange(&word, 1);
 }
 
+/* The Interlocked functions of each width, by the ends of their names and the type they take. */
+#define FASTPROC_INTERLOCKED_WORD(bits, end, type)                                                \
+    static __inline uint##bits##_t fastproc_load_##bits(const uint##bits##_t *address) {          \
+        return (uint##bits##_t)_InterlockedCompareExchange##end((volatile type *)address, 0, 0);  \
+    }                                                                                             \
+    static __inline void fastproc_store_##bits(uint##bits##_t *address, uint##bits##_t value) {   \
+        _InterlockedExchange##end((volatile type *)address, (type)value);                         \
+    }                                                                                             \
+    static __inline uint##bits##_t fastproc_exchange_##bits(uint##bits##_t *address,              \
+                                                            uint##bits##_t value) {               \
+        return (uint##bits##_t)_InterlockedExchange##end((volatile type *)address, (type)value);  \
+    }                                                                                             \
+    static __inline uint##bits##_t fastproc_fetch_add_##bits(uint##bits##_t *address,             \
+                                                             uint##bits##_t amount) {             \
+        return (uint##bits##_t)_InterlockedExchangeAdd##end((volatile type *)address,             \
+                                                            (type)amount);                        \
+    }                                                                                             \
+    static __inline int fastproc_compare_exchange_##bits(                                         \
+        uint##bits##_t *address, uint##bits##_t *expected, uint##bits##_t desired) {              \
+        uint##bits##_t was = (uint##bits##_t)_InterlockedCompareExchange##end(                    \
+            (volatile type *)address, (type)desired, (type)*expected);                            \
+        int stood_there = was == *expected;                                                       \
+        *expected = was;                                                                          \
+        return stood_there;                                                                       \
+    }
+
+#define FASTPROC_ATOMIC_WORD(bits) FASTPROC_INTERLOCKED_WORD_##bits
+#define FASTPROC_INTERLOCKED_WORD_8 FASTPROC_INTERLOCKED_WORD(8, 8, char)
+#define FASTPROC_INTERLOCKED_WORD_16 FASTPROC_INTERLOCKED_WORD(16, 16, short)
+#define FASTPROC_INTERLOCKED_WORD_32 FASTPROC_INTERLOCKED_WORD(32, , long)
+#define FASTPROC_INTERLOCKED_WORD_64 FASTPROC_INTERLOCKED_WORD(64, 64, __int64)
+
 #else
 #error "fastproc needs the __atomic builtins of GCC or Clang, or MSVC's Interlocked functions"
 #endif
+
+FASTPROC_ATOMIC_WORD(8)
+FASTPROC_ATOMIC_WORD(16)
+FASTPROC_ATOMIC_WORD(32)
+FASTPROC_ATOMIC_WORD(64)
 
 /* Tell the core that this is a loop of waiting, so that its other thread gets on. */
 #if defined(__x86_64__) || defined(__i386__)
