@@ -114,6 +114,7 @@ setup(
                 "fastproc.shm._ring",
                 "fastproc.shm._root",
                 "fastproc.shm._synchronized",
+                "fastproc.shm._synchronized_array",
                 "fastproc.pool._worker",
                 "fastproc.pool._function",
                 "fastproc.pool._job",

@@ -25,6 +25,9 @@ typedef union {
     double d;
 } fastproc_number;
 
+/* What changes a number and returns the one before. */
+typedef fastproc_number (*fastproc_operation)(void *, fastproc_number);
+
 typedef struct {
     char family;    /* 'i', 'u' or 'd': which member of the union */
     size_t size;
@@ -32,11 +35,10 @@ typedef struct {
     uint64_t most;
     fastproc_number (*load)(const void *);
     void (*store)(void *, fastproc_number);
-    /* These return the number before. */
-    fastproc_number (*exchange)(void *, fastproc_number);
-    fastproc_number (*fetch_add)(void *, fastproc_number);
-    fastproc_number (*fetch_max)(void *, fastproc_number);
-    fastproc_number (*fetch_min)(void *, fastproc_number);
+    fastproc_operation exchange;
+    fastproc_operation fetch_add;
+    fastproc_operation fetch_max;
+    fastproc_operation fetch_min;
     /* Returns whether `expected` stood there and has been replaced by `desired`. */
     int (*compare_exchange)(void *, fastproc_number expected, fastproc_number desired);
 } fastproc_kind;

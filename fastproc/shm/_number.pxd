@@ -17,6 +17,9 @@ cdef extern from "_number.h" nogil:
         uint64_t u
         double d
 
+    # What changes a number and returns the one before.
+    ctypedef Number (*Operation "fastproc_operation")(void*, Number) noexcept
+
     ctypedef struct Kind "fastproc_kind":
         char family
         size_t size
@@ -24,11 +27,10 @@ cdef extern from "_number.h" nogil:
         uint64_t most
         Number (*load)(const void*) noexcept
         void (*store)(void*, Number) noexcept
-        # These return the number before.
-        Number (*exchange)(void*, Number) noexcept
-        Number (*fetch_add)(void*, Number) noexcept
-        Number (*fetch_max)(void*, Number) noexcept
-        Number (*fetch_min)(void*, Number) noexcept
+        Operation exchange
+        Operation fetch_add
+        Operation fetch_max
+        Operation fetch_min
         # Returns whether `expected` stood there and has been replaced by `desired`.
         bint (*compare_exchange)(void*, Number expected, Number desired) noexcept
 

@@ -1,8 +1,8 @@
 """Layer: shm.  ctypes objects with a lock around them, and numbers that change without it.
 
 The ctypes object and the lock do the work, and travel; see ``sharedctypes.py``.  Where the object
-is a plain number of shared memory, or an array of such, the classes here read and write the memory
-themselves (`_number.h`), which is quicker and atomic:
+is a plain number of shared memory, or an array of such (`_synchronized_array.pyx`), the classes
+read and write the memory themselves (`_number.h`), which is quicker and atomic:
 
     value, [index]      take the lock, unless this thread has it, as multiprocessing's do
     load, store, add, fetch_add, exchange, compare_exchange, max, min      do not look at the lock
@@ -19,14 +19,10 @@ cimport cython
 from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBUF_WRITABLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer,
 )
-from cpython.number cimport PyNumber_AsSsize_t
-from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from libc.stdint cimport uintptr_t
 
 from fastproc.shm._lock cimport RLock
-from fastproc.shm._number cimport (
-    Kind, Number, from_number, kind_of, to_fitting_number, to_number,
-)
+from fastproc.shm._number cimport Kind, Number, from_number, kind_of, to_fitting_number
 from fastproc.shm._park cimport NEVER
 
 import ctypes
@@ -82,17 +78,6 @@ cdef class SynchronizedBase:
     True
     """
 
-    cdef object __weakref__
-    cdef readonly object _obj
-    cdef readonly object _lock
-    cdef readonly object acquire
-    cdef readonly object release
-    cdef RLock _rlock                   # the lock, if it is one that is known here
-    cdef const Kind* _kind              # NULL if not of plain numbers in shared memory
-    cdef char* _start                   # of the numbers
-    cdef Py_ssize_t _length             # how many
-    cdef bint _is_registered            # whether the ctypes object can travel by itself
-
     def __init__(self, obj, lock=None, ctx=None):
         if self._obj is not None:
             raise RuntimeError(f"{self!r} is initialised already")
@@ -106,7 +91,6 @@ cdef class SynchronizedBase:
         ForkingPickler.register(type(self), SynchronizedBase._reduce)
 
     cdef int _find_numbers(self, object type_, Py_ssize_t length) except -1:
-        """See whether the object has `length` plain numbers of a type."""
         cdef const Kind* kind = kind_for(type_)
         cdef Py_buffer view
         # Other memory of ctypes may be misaligned, or moved by ctypes.resize.
@@ -158,42 +142,6 @@ cdef class SynchronizedBase:
         blocks.refuse_to_pickle(self)
 
 
-cdef inline bint enter(SynchronizedBase self) except -1:
-    """Take the lock; return whether it has to be released."""
-    if self._rlock is None:
-        self.acquire()
-        return True
-    if self._rlock._is_mine():
-        return False
-    return self._rlock._acquire(NEVER)
-
-
-cdef inline int leave(SynchronizedBase self, bint is_taken) except -1:
-    if is_taken:
-        if self._rlock is None:
-            self.release()
-        else:
-            self._rlock._release()
-    return 0
-
-
-cdef inline object load(SynchronizedBase self, char* place):
-    cdef bint is_taken = enter(self)
-    cdef Number number = self._kind.load(place)
-    leave(self, is_taken)
-    return from_number(self._kind, number)
-
-
-cdef inline int store(SynchronizedBase self, char* place, object value) except -1:
-    cdef Number number
-    cdef bint is_taken
-    to_number(self._kind, value, &number)       # Python code may run, thus before the lock
-    is_taken = enter(self)
-    self._kind.store(place, number)
-    leave(self, is_taken)
-    return 0
-
-
 cdef int refuse(SynchronizedBase self) except -1:
     raise TypeError(
         f"{self!r} has no atomic operations; integers and floats in shared memory have, such as "
@@ -205,9 +153,10 @@ cdef class Synchronized(SynchronizedBase):
     """A number, character or the like, and a lock; see `Value`.
 
     An integer or a float has methods that change it at once, as if under a lock, though nobody
-    waits: ten times as quick as the lock, and right whoever is killed when.  Sums of integers wrap
-    around as C's do; an argument that does not fit the type is an OverflowError, and one that is no
-    such number, or an object that is none, a TypeError.  The lock does not stop them.
+    waits: in a seventh of the time that the lock takes, and right whoever is killed when.  Sums of
+    integers wrap around as C's do; an argument that does not fit the type is an OverflowError, and
+    one that is no such number, or an object that is none, a TypeError.  The lock does not stop
+    them.
 
     Examples
     --------
@@ -258,10 +207,8 @@ cdef class Synchronized(SynchronizedBase):
 
     def exchange(self, value):
         """Set the number and return the one before."""
-        cdef Number number
         cdef char* place = self._place()
-        to_fitting_number(self._kind, value, &number)
-        return from_number(self._kind, self._kind.exchange(place, number))
+        return change(self, place, self._kind.exchange, value)
 
     def add(self, amount):
         """Add to the number."""
@@ -272,248 +219,28 @@ cdef class Synchronized(SynchronizedBase):
 
     def fetch_add(self, amount):
         """Add to the number and return the one before."""
-        cdef Number number
         cdef char* place = self._place()
-        to_fitting_number(self._kind, amount, &number)
-        return from_number(self._kind, self._kind.fetch_add(place, number))
+        return change(self, place, self._kind.fetch_add, amount)
 
     def max(self, value):
         """Set the number if `value` is greater, or the number is a NaN; return the one before.
 
         A `value` that is a NaN changes nothing: as for ``np.fmax``, it is one that is missing.
         """
-        cdef Number number
         cdef char* place = self._place()
-        to_fitting_number(self._kind, value, &number)
-        return from_number(self._kind, self._kind.fetch_max(place, number))
+        return change(self, place, self._kind.fetch_max, value)
 
     def min(self, value):
         """Set the number if `value` is less, or the number is a NaN; return the one before.
 
         A `value` that is a NaN changes nothing: as for ``np.fmin``, it is one that is missing.
         """
-        cdef Number number
         cdef char* place = self._place()
-        to_fitting_number(self._kind, value, &number)
-        return from_number(self._kind, self._kind.fetch_min(place, number))
+        return change(self, place, self._kind.fetch_min, value)
 
     def compare_exchange(self, expected, desired):
         """Set the number to `desired` if it equals `expected`; return whether it did.
 
         A NaN counts as equal to a NaN, so that what `load` has returned is always found again.
         """
-        cdef Number old, new
-        cdef char* place = self._place()
-        to_fitting_number(self._kind, expected, &old)
-        to_fitting_number(self._kind, desired, &new)
-        return self._kind.compare_exchange(place, old, new)
-
-
-@cython.no_gc_clear
-cdef class SynchronizedArray(SynchronizedBase):
-    """An array and a lock; see `Array`.
-
-    Items are read and written under the lock, which a loop over all should take itself: ``with
-    array:``.  Slices are lists.  ``np.asarray(array)`` is an ndarray over the same memory, which
-    the lock does not see.
-
-    The methods of `Synchronized` that change a number at once are here too, with the index before
-    their other arguments.
-
-    Examples
-    --------
-    >>> from fastproc.shm.sharedctypes import Array
-    >>> array = Array("i", [1, 2, 3])
-    >>> array[1:] = [5, 6]
-    >>> array.max(0, 4), array[:]
-    (1, [4, 5, 6])
-    """
-
-    def __init__(self, obj, lock=None, ctx=None):
-        SynchronizedBase.__init__(self, obj, lock, ctx)
-        # Not a subclass of the array type, which may read and write otherwise.
-        if type(obj) is obj._type_ * obj._length_:
-            self._find_numbers(obj._type_, obj._length_)
-
-    def __len__(self):
-        return len(self._obj)
-
-    def __getitem__(self, index):
-        if self._kind is NULL:
-            with self:
-                return self._obj[index]
-        if isinstance(index, slice):
-            return self._get_slice(index)
-        return load(self, self._at(index))
-
-    def __setitem__(self, index, value):
-        if self._kind is NULL:
-            with self:
-                self._obj[index] = value
-        elif isinstance(index, slice):
-            self._set_slice(index, value)
-        else:
-            store(self, self._at(index), value)
-
-    cdef list _get_slice(self, slice bounds):
-        cdef Py_ssize_t start, stop, step, n, i
-        cdef bint is_taken
-        PySlice_Unpack(bounds, &start, &stop, &step)
-        n = PySlice_AdjustIndices(self._length, &start, &stop, step)
-        is_taken = enter(self)
-        try:
-            return [
-                from_number(
-                    self._kind, self._kind.load(self._start + (start + i * step) * self._kind.size))
-                for i in range(n)
-            ]
-        finally:
-            leave(self, is_taken)
-
-    cdef int _set_slice(self, slice bounds, object sequence) except -1:
-        cdef Py_ssize_t start, stop, step, n, i
-        cdef list values
-        cdef bytearray numbers
-        cdef Number* converted
-        cdef bint is_taken
-        PySlice_Unpack(bounds, &start, &stop, &step)
-        n = PySlice_AdjustIndices(self._length, &start, &stop, step)
-        try:
-            values = list(sequence)
-        except TypeError:               # which is a ValueError for ctypes
-            raise ValueError(
-                f"a slice is set to a sequence, not {type(sequence).__name__!r}") from None
-        if n != len(values):
-            raise ValueError(
-                f"a slice of {n} items cannot be set to {len(values)}: an array keeps its length")
-        # All before the first is stored, so that what cannot be converted changes nothing.
-        numbers = bytearray(n * sizeof(Number))
-        converted = <Number*><char*>numbers
-        for i in range(n):
-            to_number(self._kind, values[i], &converted[i])
-        is_taken = enter(self)
-        for i in range(n):
-            self._kind.store(self._start + (start + i * step) * self._kind.size, converted[i])
-        leave(self, is_taken)
-        return 0
-
-    def __getbuffer__(self, Py_buffer* view, int flags):
-        cdef Py_buffer theirs
-        PyObject_GetBuffer(self._obj, &theirs, flags)
-        # The ctypes object's own view: it keeps the memory, and has nothing to do at the end.
-        view.buf, view.len, view.itemsize = theirs.buf, theirs.len, theirs.itemsize
-        view.readonly, view.ndim, view.format = theirs.readonly, theirs.ndim, theirs.format
-        view.shape, view.strides, view.suboffsets = theirs.shape, theirs.strides, theirs.suboffsets
-        view.internal = theirs.internal
-        view.obj = self._obj
-        PyBuffer_Release(&theirs)
-
-    cdef char* _at(self, object index) except NULL:
-        cdef Py_ssize_t i
-        if self._kind is NULL:
-            refuse(self)
-        i = PyNumber_AsSsize_t(index, IndexError)
-        if i < 0:
-            i += self._length
-        if not 0 <= i < self._length:
-            raise IndexError(f"index {index} is out of range for an array of {self._length}")
-        return self._start + i * self._kind.size
-
-    def load(self, index):
-        """Return an item."""
-        cdef char* place = self._at(index)
-        return from_number(self._kind, self._kind.load(place))
-
-    def store(self, index, value):
-        """Set an item."""
-        cdef Number number
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, value, &number)
-        self._kind.store(place, number)
-
-    def exchange(self, index, value):
-        """Set an item and return the one before."""
-        cdef Number number
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, value, &number)
-        return from_number(self._kind, self._kind.exchange(place, number))
-
-    def add(self, index, amount):
-        """Add to an item."""
-        cdef Number number
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, amount, &number)
-        self._kind.fetch_add(place, number)
-
-    def fetch_add(self, index, amount):
-        """Add to an item and return the one before."""
-        cdef Number number
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, amount, &number)
-        return from_number(self._kind, self._kind.fetch_add(place, number))
-
-    def max(self, index, value):
-        """Set an item if `value` is greater, or the item is a NaN; return the one before.
-
-        A `value` that is a NaN changes nothing: as for ``np.fmax``, it is one that is missing.
-        """
-        cdef Number number
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, value, &number)
-        return from_number(self._kind, self._kind.fetch_max(place, number))
-
-    def min(self, index, value):
-        """Set an item if `value` is less, or the item is a NaN; return the one before.
-
-        A `value` that is a NaN changes nothing: as for ``np.fmin``, it is one that is missing.
-        """
-        cdef Number number
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, value, &number)
-        return from_number(self._kind, self._kind.fetch_min(place, number))
-
-    def compare_exchange(self, index, expected, desired):
-        """Set an item to `desired` if it equals `expected`; return whether it did.
-
-        A NaN counts as equal to a NaN, so that what `load` has returned is always found again.
-        """
-        cdef Number old, new
-        cdef char* place = self._at(index)
-        to_fitting_number(self._kind, expected, &old)
-        to_fitting_number(self._kind, desired, &new)
-        return self._kind.compare_exchange(place, old, new)
-
-
-@cython.no_gc_clear
-cdef class SynchronizedString(SynchronizedArray):
-    """An array of characters and a lock; see `Array`.
-
-    Examples
-    --------
-    >>> from fastproc.shm.sharedctypes import Array
-    >>> text = Array("c", b"ab\\0c")
-    >>> text.value, text.raw, text[1:]
-    (b'ab', b'ab\\x00c', b'b\\x00c')
-    """
-
-    @property
-    def value(self):
-        """The bytes before the first that is zero."""
-        with self:
-            return self._obj.value
-
-    @value.setter
-    def value(self, value):
-        with self:
-            self._obj.value = value
-
-    @property
-    def raw(self):
-        """All bytes."""
-        with self:
-            return self._obj.raw
-
-    @raw.setter
-    def raw(self, value):
-        with self:
-            self._obj.raw = value
+        return compare(self, self._place(), expected, desired)

@@ -1,7 +1,8 @@
 """Layer: shm.  multiprocessing.sharedctypes' face: numbers, arrays and structures of all processes.
 
-An object with a lock is one of the compiled classes of `_synchronized.pyx`, one without is a ctypes
-object (``rawctypes.py``).  Either travels to related processes as a handle, and so does its lock.
+An object with a lock is of a compiled class (`_synchronized.pyx`, `_synchronized_array.pyx`), one
+without is a ctypes object (``rawctypes.py``).  Either travels to related processes as a handle, and
+so does its lock.
 """
 
 from __future__ import annotations
@@ -12,12 +13,8 @@ from typing import Any
 
 from fastproc.shm import rawctypes
 from fastproc.shm._lock import RLock
-from fastproc.shm._synchronized import (
-    Synchronized,
-    SynchronizedArray,
-    SynchronizedBase,
-    SynchronizedString,
-)
+from fastproc.shm._synchronized import Synchronized, SynchronizedBase
+from fastproc.shm._synchronized_array import SynchronizedArray, SynchronizedString
 from fastproc.shm.rawctypes import typecode_to_type
 
 __all__ = [
@@ -114,7 +111,7 @@ def Value(typecode_or_type: Any, *args: Any, lock: Any = True, ctx: Any = None) 
     >>> counter = Value("i", 0)
     >>> with counter.get_lock():
     ...     counter.value += 1
-    >>> counter.add(1)  # the same, ten times as quick
+    >>> counter.add(1)  # the same, in a seventh of the time
     >>> counter.value
     2
     """

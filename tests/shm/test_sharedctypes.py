@@ -5,6 +5,8 @@ import gc
 import math
 import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 import weakref
 from multiprocessing import sharedctypes as theirs
@@ -456,3 +458,10 @@ def test_a_cycle_is_collected():
 def test_pickling_elsewhere_is_refused(make):
     with pytest.raises(RuntimeError, match="pass them to a Process"):
         pickle.dumps(make())
+
+
+def test_numpy_is_not_loaded():
+    code = "import sys; from fastproc.shm.sharedctypes import Array; Array('d', [1.0])[:]; "
+    code += "print('numpy' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (answer.stdout, answer.stderr) == ("False\n", "")

@@ -293,22 +293,18 @@ def test_killed_in_the_middle_of_adding():
         return child
 
     children = [start() for _ in range(2)]
-    end = time.monotonic() + 1.5
-    kills = 0
-    while time.monotonic() < end:
+    for _ in range(100):
         time.sleep(random_.expovariate(1 / 0.005))
         which = random_.randrange(2)
         children[which].kill()
         children[which].join()
         children[which] = start()
-        kills += 1
         assert whole.load() % STEP == 0
         assert real.load().is_integer()
         assert all(item % STEP == 0 for item in items[:])
     for child in children:
         child.kill()
         child.join()
-    assert kills > 20
     assert whole.value > 0
     assert best.value > 0
     before = whole.value
@@ -337,8 +333,7 @@ def test_killed_in_the_middle_of_the_lock():
         return child
 
     children = [start() for _ in range(2)]
-    end = time.monotonic() + 1.5
-    while time.monotonic() < end:
+    for _ in range(100):
         time.sleep(random_.expovariate(1 / 0.005))
         which = random_.randrange(2)
         children[which].kill()
