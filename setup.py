@@ -103,6 +103,7 @@ setup(
                 "fastproc.kernels._cpu",
                 "fastproc.shm._copy",
                 "fastproc.shm._counters",
+                "fastproc.shm._event",
                 "fastproc.shm._lock",
                 "fastproc.shm._mutex",
                 "fastproc.shm._park",

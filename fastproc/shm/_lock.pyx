@@ -32,7 +32,7 @@ from libc.stdint cimport int32_t, int64_t
 from fastproc.shm._atomic cimport atomic_load, atomic_store, pause
 from fastproc.shm._bell cimport may_spin, now_ns
 from fastproc.shm._park cimport (
-    FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, deadline_of, look_ns, park, unpark,
+    FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, deadline_of, look_ns, low_half, park, unpark,
 )
 from fastproc.shm._process cimport has_ended, pid_of
 from fastproc.shm._root cimport Root
@@ -42,17 +42,6 @@ from fastproc.shm import block as blocks
 
 cdef extern from "Python.h" nogil:
     unsigned long PyThread_get_thread_ident()
-
-cdef extern from *:
-    """
-    /* The half of a word that holds the owner's number and CONTENDED. */
-    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    #define FASTPROC_LOW_HALF(word) ((int32_t *)(word) + 1)
-    #else
-    #define FASTPROC_LOW_HALF(word) ((int32_t *)(word))
-    #endif
-    """
-    int32_t* low_half "FASTPROC_LOW_HALF"(int64_t* word) nogil
 
 
 cdef Waited wait_for_lock(

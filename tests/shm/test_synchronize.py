@@ -1,0 +1,190 @@
+"""Layer: tests.  Locks and the like beside multiprocessing's: what one does, the other does."""
+
+import inspect
+import multiprocessing
+import multiprocessing.synchronize
+import pickle
+import signal
+import threading
+import time
+import weakref
+
+import pytest
+
+from fastproc.shm import synchronize
+
+ANY_LOCK = pytest.mark.parametrize("name", synchronize.__all__)
+
+
+@pytest.fixture(params=["multiprocessing", "fastproc"])
+def kit(request):
+    """The classes of either package: a test that uses them proves that they can be exchanged."""
+    return multiprocessing if request.param == "multiprocessing" else synchronize
+
+
+def make(name):
+    return getattr(synchronize, name)(*[2] * (name == "Barrier"))
+
+
+def run_in_thread(function, *args):
+    """Start a thread, and return a function that waits for its result."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
+    thread.start()
+
+    def result():
+        thread.join(30)
+        assert not thread.is_alive(), "the thread does not end"
+        return results[0] if results else None
+
+    return result
+
+
+def run_in_process(method, function, *args):
+    child = multiprocessing.get_context(method).Process(target=function, args=args)
+    child.start()
+    return child
+
+
+def join(child):
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def raise_interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
+class Alarm:
+    """A context in which a KeyboardInterrupt comes after a tenth of a second."""
+
+    def __enter__(self):
+        self.before = signal.signal(signal.SIGALRM, raise_interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+
+    def __exit__(self, *exception):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.before)
+
+
+# ---- all of them
+
+
+@ANY_LOCK
+def test_names_and_arguments_are_multiprocessings(name):
+    ours, theirs = getattr(synchronize, name), getattr(multiprocessing.synchronize, name)
+    for each in dir(theirs):
+        if not each.startswith("_"):
+            mine, expected = getattr(ours, each), getattr(theirs, each)
+            assert callable(mine) == callable(expected)
+            if callable(mine):
+                mine, expected = inspect.signature(mine), inspect.signature(expected)
+                assert list(mine.parameters) == list(expected.parameters)
+
+
+@ANY_LOCK
+def test_pickling_elsewhere_is_refused(name):
+    with pytest.raises(RuntimeError, match=f"{name} objects are shared memory"):
+        pickle.dumps(make(name))
+
+
+@ANY_LOCK
+def test_they_can_be_referenced_weakly_and_named(name):
+    one = make(name)
+    assert weakref.ref(one)() is one
+    assert name in repr(one)
+
+
+# ---- events
+
+
+def test_an_event_is_set_and_cleared(kit):
+    event = kit.Event()
+    assert event.is_set() is False
+    assert event.wait(0) is False
+    assert event.wait(-1) is False
+    for _ in range(2):
+        event.set()
+        event.set()
+        assert event.is_set() is True
+        assert event.wait() is True
+        assert event.wait(timeout=0) is True
+        event.clear()
+        event.clear()
+        assert event.is_set() is False
+
+
+def test_waiting_for_an_event_ends_in_time(kit):
+    event = kit.Event()
+    start = time.monotonic()
+    assert event.wait(0.05) is False
+    assert time.monotonic() - start >= 0.05
+
+
+def test_all_threads_that_wait_for_an_event_go_on(kit):
+    event = kit.Event()
+    results = [run_in_thread(event.wait, 30) for _ in range(4)]
+    time.sleep(0.05)
+    event.set()
+    assert [result() for result in results] == [True] * 4
+
+
+def test_processes_wait_for_one_another(kit, method):
+    context = multiprocessing.get_context(method) if kit is multiprocessing else kit
+    mine, theirs = context.Event(), context.Event()
+    child = run_in_process(method, answer_events, mine, theirs)
+    for _ in range(20):
+        mine.set()
+        assert theirs.wait(30)
+        theirs.clear()
+    join(child)
+
+
+def answer_events(theirs, mine):
+    for _ in range(20):
+        assert theirs.wait(30)
+        theirs.clear()
+        mine.set()
+
+
+def test_an_event_that_was_set_and_cleared_has_happened():
+    event = synchronize.Event()
+    result = run_in_thread(event.wait, 30)
+    time.sleep(0.05)
+    event.set()
+    event.clear()
+    assert result() is True
+    assert event.is_set() is False
+
+
+def test_an_event_across_processes(relative):
+    event = synchronize.Event()
+    relative.ask(event_wait, event, 30)
+    time.sleep(0.02)
+    event.set()
+    assert relative.answer() is True
+    relative.call(event_clear, event)
+    assert not event.is_set()
+    assert relative.call(event_wait, event, 0.01) is False
+
+
+def event_wait(event, timeout):
+    return event.wait(timeout)
+
+
+def event_clear(event):
+    event.clear()
+
+
+def test_signals_are_seen_while_waiting_for_an_event(kit):
+    event = kit.Event()
+    with Alarm(), pytest.raises(KeyboardInterrupt):
+        event.wait()
+    assert event.wait(0) is False
+
+
+def test_events_refuse_what_is_no_time():
+    with pytest.raises(TypeError):
+        synchronize.Event().wait("long")
+    with pytest.raises(TypeError):
+        synchronize.Event(1)
