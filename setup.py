@@ -111,6 +111,7 @@ setup(
                 "fastproc.shm._process",
                 "fastproc.shm._ring",
                 "fastproc.shm._root",
+                "fastproc.shm._semaphore",
                 "fastproc.pool._worker",
                 "fastproc.pool._function",
                 "fastproc.pool._job",

@@ -90,12 +90,26 @@ cdef void wake_next(int64_t* word) noexcept nogil:
     unpark(low_half(word), 1)
 
 
-cdef int warn_of_death(int64_t dead, str what) except -1:
-    warnings.warn(OwnerDied(
-        f"process {pid_of(dead)} died while it had {what}; it has gone to process "
-        f"{pid_of(this_process)}, which should see what was left half done", pid_of(dead)),
+cdef int64_t wait_for_moment(int64_t* word) noexcept:
+    cdef int64_t dead = 0
+    with nogil:
+        # The handlers of signals run once the caller is done.
+        while wait_for_lock(word, NEVER, look_ns, &dead) != WAKED:
+            pass
+    return dead
+
+
+cdef int warn_of_death(int64_t dead, str what, str since) except -1:
+    warnings.warn(
+        OwnerDied(f"process {pid_of(dead)} died while it had {what}; {since}", pid_of(dead)),
         stacklevel=1)         # compiled code has no frame: this is the line of the caller
     return 0
+
+
+cdef int _warn_of_owner(int64_t dead) except -1:
+    return warn_of_death(
+        dead, "a lock",
+        f"it has gone to process {pid_of(this_process)}, which should see what was left half done")
 
 
 cdef bint _wait(
@@ -163,7 +177,7 @@ cdef class Lock:
             return False
         if dead:
             try:
-                warn_of_death(dead, "a lock")
+                _warn_of_owner(dead)
             except BaseException:           # warnings may be errors
                 unlock(self._word)
                 raise
@@ -270,7 +284,7 @@ cdef class RLock:
         atomic_store(self._holder, this_process)
         if dead:
             try:
-                warn_of_death(dead, "a lock")
+                _warn_of_owner(dead)
             except BaseException:
                 self._release()
                 raise

@@ -7,5 +7,6 @@ says how.
 
 from fastproc.shm._event import Event
 from fastproc.shm._lock import Lock, RLock
+from fastproc.shm._semaphore import BoundedSemaphore, Semaphore
 
-__all__ = ["Event", "Lock", "RLock"]
+__all__ = ["BoundedSemaphore", "Event", "Lock", "RLock", "Semaphore"]
