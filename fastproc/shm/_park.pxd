@@ -44,6 +44,9 @@ cdef Waited park(int32_t* word, int32_t expected, Nap* nap) noexcept nogil
 # Wakes `count` of those who sleep on `word`, and returns how many there were.
 cdef int unpark(int32_t* word, int count) noexcept nogil
 
+# Lets one who sleeps on `word`, which is now `value`, sleep on another word; as `unpark` returns.
+cdef int move_sleeper(int32_t* word, int32_t value, int32_t* other) noexcept nogil
+
 # Returns the deadline of a wait by multiprocessing's arguments: at once unless `block`, never if
 # `timeout` is None, else in so many seconds.
 cdef int64_t deadline_of(object block, object timeout) except? -1

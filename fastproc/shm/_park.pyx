@@ -16,7 +16,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastproc.shm._atomic cimport atomic_load, pause
 from fastproc.shm._bell cimport (
-    HAS_FUTEX, futex_wait, futex_wake_some, may_spin, nap_ns, now_ns,
+    HAS_FUTEX, futex_requeue, futex_wait, futex_wake_some, may_spin, nap_ns, now_ns,
 )
 
 from fastproc import config
@@ -53,6 +53,10 @@ cdef Waited park(int32_t* word, int32_t expected, Nap* nap) noexcept nogil:
 
 cdef int unpark(int32_t* word, int count) noexcept nogil:
     return futex_wake_some(word, count)
+
+
+cdef int move_sleeper(int32_t* word, int32_t value, int32_t* other) noexcept nogil:
+    return futex_requeue(word, value, other)
 
 
 cdef int64_t deadline_of(object block, object timeout) except? -1:

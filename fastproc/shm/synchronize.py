@@ -5,8 +5,9 @@ to them, and stays usable whichever process is killed at whichever moment; the h
 says how.
 """
 
+from fastproc.shm._condition import Condition
 from fastproc.shm._event import Event
 from fastproc.shm._lock import Lock, RLock
 from fastproc.shm._semaphore import BoundedSemaphore, Semaphore
 
-__all__ = ["BoundedSemaphore", "Event", "Lock", "RLock", "Semaphore"]
+__all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]

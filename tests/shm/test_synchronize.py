@@ -4,67 +4,19 @@ import inspect
 import multiprocessing
 import multiprocessing.synchronize
 import pickle
-import signal
-import threading
 import time
 import weakref
 
 import pytest
+from storms import Alarm, join, run_in_process, run_in_thread
 
 from fastproc.shm import synchronize
 
 ANY_LOCK = pytest.mark.parametrize("name", synchronize.__all__)
 
 
-@pytest.fixture(params=["multiprocessing", "fastproc"])
-def kit(request):
-    """The classes of either package: a test that uses them proves that they can be exchanged."""
-    return multiprocessing if request.param == "multiprocessing" else synchronize
-
-
 def make(name):
     return getattr(synchronize, name)(*[2] * (name == "Barrier"))
-
-
-def run_in_thread(function, *args):
-    """Start a thread, and return a function that waits for its result."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
-    thread.start()
-
-    def result():
-        thread.join(30)
-        assert not thread.is_alive(), "the thread does not end"
-        return results[0] if results else None
-
-    return result
-
-
-def run_in_process(method, function, *args):
-    child = multiprocessing.get_context(method).Process(target=function, args=args)
-    child.start()
-    return child
-
-
-def join(child):
-    child.join(60)
-    assert child.exitcode == 0
-
-
-def raise_interrupt(number, frame):
-    raise KeyboardInterrupt
-
-
-class Alarm:
-    """A context in which a KeyboardInterrupt comes after a tenth of a second."""
-
-    def __enter__(self):
-        self.before = signal.signal(signal.SIGALRM, raise_interrupt)
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-
-    def __exit__(self, *exception):
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.before)
 
 
 # ---- all of them

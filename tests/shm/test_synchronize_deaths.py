@@ -1,14 +1,13 @@
 """Layer: tests.  Locks and the like while processes are killed: nobody hangs, nothing is lost."""
 
 import multiprocessing
-import os
 import random
-import signal
 import threading
 import time
 import warnings
 
 import pytest
+from storms import counters, die, identity_of_the_dead, kill, start, storm, wait_until, words_of
 
 from fastproc.errors import OwnerDied
 from fastproc.shm import _process
@@ -16,78 +15,6 @@ from fastproc.shm.synchronize import BoundedSemaphore, Event, Semaphore
 
 #: Several tests fork while threads of theirs wait, which is safe: the children use none of them.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-
-FORK = multiprocessing.get_context("fork")
-
-
-def start(function, *args):
-    child = FORK.Process(target=function, args=args, daemon=True)
-    child.start()
-    return child
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def kill(child):
-    child.kill()
-    child.join()
-
-
-def counters(n):
-    """Numbers that all forks share."""
-    np = pytest.importorskip("numpy")
-    from fastproc.shm.array import shared_zeros
-
-    return shared_zeros(n, np.int64)
-
-
-def words_of(one):
-    """The words of shared memory that something consists of."""
-    block = one._block
-    return memoryview(block.root)[block.offset : block.offset + block.nbytes].cast("q")
-
-
-def identity_of_the_dead():
-    child = start(time.sleep, 0)
-    child.join()
-    return _process.identity() >> 32 << 32 | child.pid
-
-
-def wait_until(condition, what="what was waited for does not come"):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.001)
-
-
-def storm(work, *args, check, prod=None, children=5, seconds=3.0):
-    """Kill processes that `work` for ever, at random, and start others in their place.
-
-    Calls `prod` before each kill, and `check` now and then, which must see that they get on.
-    """
-    seconds = float(os.environ.get("FASTPROC_STORM", "0")) or seconds
-    random_ = random.Random(int(os.environ.get("FASTPROC_SEED", "1")))
-    working = [start(work, *args) for _ in range(children)]
-    kills = 0
-    try:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(random_.expovariate(1 / 0.002))
-            if prod is not None:
-                prod()
-            which = random_.randrange(children)
-            kill(working[which])
-            working[which] = start(work, *args)
-            kills += 1
-            if kills % 25 == 0:
-                check()
-    finally:
-        for child in working:
-            kill(child)
-    assert kills > seconds
-
 
 # ---- events
 
