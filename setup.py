@@ -101,6 +101,7 @@ setup(
         *cython_modules(
             [
                 "fastproc.kernels._cpu",
+                "fastproc.shm._barrier",
                 "fastproc.shm._condition",
                 "fastproc.shm._copy",
                 "fastproc.shm._counters",

@@ -348,7 +348,7 @@ cdef class Condition:
             result = predicate()
         return result
 
-    def notify(self, n=1):
+    def notify(self, Py_ssize_t n=1):
         """Notify those who wait, who go on when they get the lock.
 
         Parameters

@@ -139,7 +139,7 @@ cdef class Semaphore:
     3
     """
 
-    def __init__(self, int64_t value=1):
+    def __init__(self, Py_ssize_t value=1):
         self._begin(value, VALUE)
 
     cdef int _begin(self, int64_t initial, int64_t limit) except -1:
@@ -420,7 +420,7 @@ cdef class BoundedSemaphore(Semaphore):
     ValueError: semaphore or lock released too many times
     """
 
-    def __init__(self, int64_t value=1):
+    def __init__(self, Py_ssize_t value=1):
         self._begin(value, value)
 
     def __repr__(self):

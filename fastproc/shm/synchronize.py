@@ -5,9 +5,10 @@ to them, and stays usable whichever process is killed at whichever moment; the h
 says how.
 """
 
+from fastproc.shm._barrier import Barrier
 from fastproc.shm._condition import Condition
 from fastproc.shm._event import Event
 from fastproc.shm._lock import Lock, RLock
 from fastproc.shm._semaphore import BoundedSemaphore, Semaphore
 
-__all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
+__all__ = ["Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]

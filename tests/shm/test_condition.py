@@ -310,7 +310,9 @@ def test_the_dead_swallow_no_notification():
     wait_until(lambda: waiters(condition) == 4)
     for child in children:
         kill(child)
-    notify(condition)
+    with condition:
+        condition.notify()
+        assert waiters(condition) == 0  # the dead are out, and the other one is notified
     assert result() is True
     assert waiters(condition) == 0
 
