@@ -101,9 +101,12 @@ setup(
         *cython_modules(
             [
                 "fastproc.kernels._cpu",
+                "fastproc.shm._barrier",
+                "fastproc.shm._condition",
                 "fastproc.shm._copy",
                 "fastproc.shm._core",
                 "fastproc.shm._counters",
+                "fastproc.shm._event",
                 "fastproc.shm._fifo",
                 "fastproc.shm._lock",
                 "fastproc.shm._mutex",
@@ -113,6 +116,7 @@ setup(
                 "fastproc.shm._queue",
                 "fastproc.shm._ring",
                 "fastproc.shm._root",
+                "fastproc.shm._semaphore",
                 "fastproc.shm._synchronized",
                 "fastproc.shm._synchronized_array",
                 "fastproc.pool._worker",

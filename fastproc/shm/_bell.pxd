@@ -32,6 +32,8 @@ cdef extern from "_futex.h" nogil:
     bint futex_wait "fastproc_futex_wait"(
         int32_t* word, int32_t expected, int64_t timeout_ns) noexcept
     int futex_wake_some "fastproc_futex_wake_some"(int32_t* word, int count) noexcept
+    int futex_requeue "fastproc_futex_requeue"(
+        int32_t* word, int32_t value, int32_t* other) noexcept
     void nap_ns "fastproc_nap"(int64_t nanoseconds) noexcept
     int64_t now_ns "fastproc_now_ns"() noexcept
 

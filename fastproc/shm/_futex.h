@@ -36,6 +36,12 @@ static inline int fastproc_futex_wake_some(int32_t *word, int count) {
     return waked > 0 ? (int)waked : 0;
 }
 
+/* Let one who sleeps on a word that is now `value` sleep on another; return how many there were. */
+static inline int fastproc_futex_requeue(int32_t *word, int32_t value, int32_t *other) {
+    long moved = syscall(SYS_futex, word, FUTEX_CMP_REQUEUE, 0, (void *)1, other, value);
+    return moved > 0 ? (int)moved : 0;
+}
+
 static inline void fastproc_nap(int64_t nanoseconds) {
     struct timespec nap = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     nanosleep(&nap, NULL);
@@ -58,6 +64,11 @@ static inline int fastproc_futex_wait(int32_t *word, int32_t expected, int64_t t
 
 static inline int fastproc_futex_wake_some(int32_t *word, int count) {
     (void)word, (void)count;
+    return 0;
+}
+
+static inline int fastproc_futex_requeue(int32_t *word, int32_t value, int32_t *other) {
+    (void)word, (void)value, (void)other;
     return 0;
 }
 

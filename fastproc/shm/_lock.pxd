@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from fastproc.shm._atomic cimport atomic_compare_exchange, atomic_exchange
+from fastproc.shm._atomic cimport atomic_compare_exchange, atomic_exchange, atomic_load
 from fastproc.shm._park cimport Waited
 from fastproc.shm._process cimport this_process
 
@@ -19,13 +19,20 @@ cdef Waited wait_for_lock(
     int64_t* word, int64_t deadline, int64_t look, int64_t* dead) noexcept nogil
 # Wakes one who waits for a lock.
 cdef void wake_next(int64_t* word) noexcept nogil
-# Warns that the owner of a lock has died.
-cdef int warn_of_death(int64_t dead, str what) except -1
+# Waits for a lock that is not free, without the GIL, whatever signals come; as `take_lock` returns.
+cdef int64_t wait_for_moment(int64_t* word) noexcept
+# Warns that a process has died while it had something, and says what has become of that.
+cdef int warn_of_death(int64_t dead, str what, str since) except -1
 
 
 cdef inline bint try_lock(int64_t* word) noexcept nogil:
     """Take a lock if it is free."""
     return atomic_compare_exchange(word, 0, this_process)
+
+
+cdef inline int64_t take_lock(int64_t* word) noexcept:
+    """Take a lock that others have for moments only; return its owner if that has died, else 0."""
+    return 0 if try_lock(word) else wait_for_moment(word)
 
 
 cdef inline bint unlock(int64_t* word) noexcept nogil:
@@ -36,22 +43,36 @@ cdef inline bint unlock(int64_t* word) noexcept nogil:
     return was != 0
 
 
-cdef class Lock:
+cdef inline bint will_wake(int64_t* word) noexcept nogil:
+    """See to it that the release of a lock wakes one, if this process has the lock."""
+    cdef int64_t was = atomic_load(word)
+    return was & ~CONTENDED == this_process and (
+        was & CONTENDED != 0 or atomic_compare_exchange(word, was, was | CONTENDED))
+
+
+cdef class _Holdable:
+    """What a condition needs of its lock."""
     cdef object __weakref__
     cdef readonly object _block
     cdef int64_t* _word
     cdef int64_t _vain                      # looks, one after another, that saw nothing
+    # Whether the caller has it, as far as can be known.
+    cdef bint _is_mine(self) noexcept
+    # Releases it altogether; returns how often it had been acquired.
+    cdef int64_t _let_go(self) noexcept
+    # Takes it so often again, whatever signals come; has it also if it raises (a warning).  One who
+    # `has_slept` may have done so on the word, to which `move_sleeper` brings others as well.
+    cdef int _take_again(self, int64_t times, bint has_slept) except -1
+
+
+cdef class Lock(_Holdable):
     cdef bint _acquire(self, int64_t deadline) except -1
 
 
-cdef class RLock:
-    cdef object __weakref__
-    cdef readonly object _block
-    cdef int64_t* _word
+cdef class RLock(_Holdable):
     cdef int64_t* _holder                   # the process that has set what follows
     cdef int64_t* _thread                   # which of its threads, as Python numbers them
     cdef int64_t* _count                    # times that this has acquired the lock
-    cdef int64_t _vain
-    cdef bint _is_mine(self) noexcept
+    cdef void _mark(self, int64_t times) noexcept
     cdef bint _acquire(self, int64_t deadline) except -1
     cdef int _release(self) except -1

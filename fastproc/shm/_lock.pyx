@@ -32,7 +32,7 @@ from libc.stdint cimport int32_t, int64_t
 from fastproc.shm._atomic cimport atomic_load, atomic_store, pause
 from fastproc.shm._bell cimport may_spin, now_ns
 from fastproc.shm._park cimport (
-    FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, deadline_of, look_ns, park, unpark,
+    FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, deadline_of, look_ns, low_half, park, unpark,
 )
 from fastproc.shm._process cimport has_ended, pid_of
 from fastproc.shm._root cimport Root
@@ -42,17 +42,6 @@ from fastproc.shm import block as blocks
 
 cdef extern from "Python.h" nogil:
     unsigned long PyThread_get_thread_ident()
-
-cdef extern from *:
-    """
-    /* The half of a word that holds the owner's number and CONTENDED. */
-    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    #define FASTPROC_LOW_HALF(word) ((int32_t *)(word) + 1)
-    #else
-    #define FASTPROC_LOW_HALF(word) ((int32_t *)(word))
-    #endif
-    """
-    int32_t* low_half "FASTPROC_LOW_HALF"(int64_t* word) nogil
 
 
 cdef Waited wait_for_lock(
@@ -101,12 +90,46 @@ cdef void wake_next(int64_t* word) noexcept nogil:
     unpark(low_half(word), 1)
 
 
-cdef int warn_of_death(int64_t dead, str what) except -1:
-    warnings.warn(OwnerDied(
-        f"process {pid_of(dead)} died while it had {what}; it has gone to process "
-        f"{pid_of(this_process)}, which should see what was left half done", pid_of(dead)),
+cdef int64_t wait_for_moment(int64_t* word) noexcept:
+    cdef int64_t dead = 0
+    with nogil:
+        # The handlers of signals run once the caller is done.
+        while wait_for_lock(word, NEVER, look_ns, &dead) != WAKED:
+            pass
+    return dead
+
+
+cdef int warn_of_death(int64_t dead, str what, str since) except -1:
+    warnings.warn(
+        OwnerDied(f"process {pid_of(dead)} died while it had {what}; {since}", pid_of(dead)),
         stacklevel=1)         # compiled code has no frame: this is the line of the caller
     return 0
+
+
+cdef int _warn_of_owner(int64_t dead) except -1:
+    return warn_of_death(
+        dead, "a lock",
+        f"it has gone to process {pid_of(this_process)}, which should see what was left half done")
+
+
+cdef Waited _wait_without_gil(
+    int64_t* word, int64_t deadline, int64_t* vain, int64_t* dead
+) noexcept:
+    cdef Waited waited
+    cdef int64_t look, start
+    if deadline == 0:
+        look = 0
+    else:
+        look = look_ns if may_spin(vain[0]) else 0
+    with nogil:
+        start = now_ns()
+        waited = wait_for_lock(word, deadline, look, dead)
+    if look:
+        # What took longer than looking does was waited for asleep.
+        vain[0] = vain[0] + 1 if now_ns() - start > look else 0
+    elif deadline:
+        vain[0] += 1
+    return waited
 
 
 cdef bint _wait(
@@ -114,20 +137,8 @@ cdef bint _wait(
 ) except -1:
     """Wait for a lock that is not free; return whether it has been taken."""
     cdef Waited waited
-    cdef int64_t look, start
     while True:
-        if deadline == 0:
-            look = 0
-        else:
-            look = look_ns if may_spin(vain[0]) else 0
-        with nogil:
-            start = now_ns()
-            waited = wait_for_lock(word, deadline, look, dead)
-        if look:
-            # What took longer than looking does was waited for asleep.
-            vain[0] = vain[0] + 1 if now_ns() - start > look else 0
-        elif deadline:
-            vain[0] += 1
+        waited = _wait_without_gil(word, deadline, vain, dead)
         if waited == WAKED:
             return True
         if waited == LATE:
@@ -135,7 +146,29 @@ cdef bint _wait(
         PyErr_CheckSignals()
 
 
-cdef class Lock:
+cdef int64_t _take_back(int64_t* word, int64_t* vain, bint has_slept) noexcept:
+    """Take a lock again, whatever signals come; return its owner if that has died, else 0."""
+    cdef int64_t dead = 0
+    if not try_lock(word):
+        while _wait_without_gil(word, NEVER, vain, &dead) != WAKED:
+            pass
+    if has_slept:
+        will_wake(word)                     # others may sleep there still
+    return dead
+
+
+cdef class _Holdable:
+    cdef bint _is_mine(self) noexcept:
+        return False
+
+    cdef int64_t _let_go(self) noexcept:
+        return 0
+
+    cdef int _take_again(self, int64_t times, bint has_slept) except -1:
+        raise NotImplementedError
+
+
+cdef class Lock(_Holdable):
     """A lock of processes and threads, as ``multiprocessing.Lock`` is, that survives its owner.
 
     It can be acquired by one at a time and released by any process or thread.  If the process that
@@ -166,6 +199,18 @@ cdef class Lock:
         lock._lie_over(block)
         return lock
 
+    cdef bint _is_mine(self) noexcept:
+        # Another thread's is taken for this one's, since a lock does not know its thread.
+        return atomic_load(self._word) & ~CONTENDED == this_process
+
+    cdef int64_t _let_go(self) noexcept:
+        unlock(self._word)
+        return 1
+
+    cdef int _take_again(self, int64_t times, bint has_slept) except -1:
+        cdef int64_t dead = _take_back(self._word, &self._vain, has_slept)
+        return _warn_of_owner(dead) if dead else 0
+
     cdef bint _acquire(self, int64_t deadline) except -1:
         cdef int64_t dead = 0
         if try_lock(self._word):
@@ -174,7 +219,7 @@ cdef class Lock:
             return False
         if dead:
             try:
-                warn_of_death(dead, "a lock")
+                _warn_of_owner(dead)
             except BaseException:           # warnings may be errors
                 unlock(self._word)
                 raise
@@ -230,7 +275,7 @@ cdef class Lock:
         blocks.refuse_to_pickle(self)
 
 
-cdef class RLock:
+cdef class RLock(_Holdable):
     """A lock that its owner can acquire again, as ``multiprocessing.RLock`` is.
 
     Its owner is a thread, which must release it as often as it has acquired it.  If its process
@@ -268,6 +313,22 @@ cdef class RLock:
             and self._thread[0] == <int64_t>PyThread_get_thread_ident()
         )
 
+    cdef void _mark(self, int64_t times) noexcept:
+        self._thread[0] = PyThread_get_thread_ident()
+        self._count[0] = times
+        atomic_store(self._holder, this_process)
+
+    cdef int64_t _let_go(self) noexcept:
+        cdef int64_t times = self._count[0]
+        atomic_store(self._holder, 0)
+        unlock(self._word)
+        return times
+
+    cdef int _take_again(self, int64_t times, bint has_slept) except -1:
+        cdef int64_t dead = _take_back(self._word, &self._vain, has_slept)
+        self._mark(times)
+        return _warn_of_owner(dead) if dead else 0
+
     cdef bint _acquire(self, int64_t deadline) except -1:
         cdef int64_t dead = 0
         if not try_lock(self._word):
@@ -276,12 +337,10 @@ cdef class RLock:
                 return True
             if not _wait(self._word, deadline, &self._vain, &dead):
                 return False
-        self._thread[0] = PyThread_get_thread_ident()
-        self._count[0] = 1
-        atomic_store(self._holder, this_process)
+        self._mark(1)
         if dead:
             try:
-                warn_of_death(dead, "a lock")
+                _warn_of_owner(dead)
             except BaseException:
                 self._release()
                 raise

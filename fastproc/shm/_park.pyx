@@ -11,9 +11,13 @@ Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep
 """
 # Safe for free-threaded Python: what is kept changes in a fork only.
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t
 
-from fastproc.shm._bell cimport HAS_FUTEX, futex_wait, futex_wake_some, now_ns, nap_ns
+from fastproc.shm._atomic cimport atomic_load, pause
+from fastproc.shm._bell cimport (
+    HAS_FUTEX, futex_requeue, futex_wait, futex_wake_some, may_spin, nap_ns, now_ns,
+)
 
 from fastproc import config
 
@@ -51,6 +55,10 @@ cdef int unpark(int32_t* word, int count) noexcept nogil:
     return futex_wake_some(word, count)
 
 
+cdef int move_sleeper(int32_t* word, int32_t value, int32_t* other) noexcept nogil:
+    return futex_requeue(word, value, other)
+
+
 cdef int64_t deadline_of(object block, object timeout) except? -1:
     cdef double seconds
     if not block:
@@ -63,3 +71,30 @@ cdef int64_t deadline_of(object block, object timeout) except? -1:
     if seconds > 1e9:                       # thirty years
         return NEVER
     return now_ns() + <int64_t>(seconds * 1e9)
+
+
+cdef bint look(int64_t* word, int64_t seen, int64_t* vain) noexcept:
+    cdef int64_t until
+    cdef bint changed = False
+    # Threads of one object may count at once; one that is not counted costs one look more.
+    if look_ns and may_spin(vain[0]):
+        with nogil:
+            until = now_ns() + look_ns
+            while not changed and now_ns() < until:
+                for _ in range(16):
+                    pause()
+                    if atomic_load(word) != seen:
+                        changed = True
+                        break
+    vain[0] = 0 if changed else vain[0] + 1
+    return changed
+
+
+cdef Waited doze(int64_t* word, int64_t seen, Nap* nap) except? LATE:
+    cdef Waited waited
+    with nogil:
+        waited = park(low_half(word), <int32_t>seen, nap)
+    if waited == INTERRUPTED:
+        PyErr_CheckSignals()
+        return WAKED
+    return waited

@@ -1,12 +1,13 @@
 """Layer: tests.  Start methods and kinds of memory that the tests run under."""
 
 import multiprocessing
+import multiprocessing.synchronize
 from multiprocessing import resource_sharer
 
 import pytest
 from relatives import Relative
 
-from fastproc.shm import block, segment
+from fastproc.shm import block, segment, synchronize
 
 
 @pytest.fixture(params=["memfd", "portable"])
@@ -18,6 +19,12 @@ def backend(request, monkeypatch):
 @pytest.fixture(params=multiprocessing.get_all_start_methods())
 def method(request):
     return request.param
+
+
+@pytest.fixture(params=["multiprocessing", "fastproc"])
+def kit(request):
+    """The classes of either package: a test that uses them proves that they can be exchanged."""
+    return multiprocessing if request.param == "multiprocessing" else synchronize
 
 
 @pytest.fixture

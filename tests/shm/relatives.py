@@ -34,7 +34,7 @@ class Relative:
         return result
 
     def end(self):
-        if self.process.is_alive():
+        if not self.connection.closed and self.process.is_alive():
             self.connection.send(None)
         self.connection.close()
         self.process.join(30)
