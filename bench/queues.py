@@ -39,8 +39,16 @@ OPERATIONS = 300_000
 Call = Callable[[], Any]
 
 
+class Unsupported(Exception):
+    """A rival has no such thing, or is not installed."""
+
+
 def faster_fifo() -> Any:
-    return importlib.import_module("faster_fifo")
+    try:
+        module = importlib.import_module("faster_fifo")
+    except ModuleNotFoundError as error:
+        raise Unsupported from error
+    return module.Queue(max_size_bytes=32_000_000)
 
 
 #: Queues by the names of their rivals.
@@ -48,12 +56,8 @@ QUEUES: dict[str, Call] = {
     "fastproc": fp.Queue,
     "mp.Queue": CONTEXT.Queue,
     "mp.SimpleQueue": CONTEXT.SimpleQueue,
-    "faster_fifo": lambda: faster_fifo().Queue(max_size_bytes=32_000_000),
+    "faster_fifo": faster_fifo,
 }
-
-
-class Unsupported(Exception):
-    """A rival has no such thing, or is not installed."""
 
 
 # Measures, in seconds for each operation ----------------------------------------------------------
@@ -277,9 +281,10 @@ def run(cases: list[Case], repeat: int) -> None:
         for _ in range(repeat):
             for name, measure in case.rivals.items():
                 try:
-                    case.values.setdefault(name, []).append(measure())
-                except (Unsupported, ModuleNotFoundError):
-                    del case.values[name]
+                    value = measure()
+                except Unsupported:
+                    continue
+                case.values.setdefault(name, []).append(value)
         print(f"  {case.name}", file=sys.stderr)
 
 

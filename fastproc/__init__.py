@@ -14,6 +14,7 @@ from fastproc import lazy
 from fastproc.errors import (
     ConfigError,
     FastprocError,
+    OwnerDied,
     PoolTerminated,
     RemoteError,
     SegmentGoneError,
@@ -41,14 +42,11 @@ if TYPE_CHECKING:
     from multiprocessing import forkserver as forkserver
     from multiprocessing import managers as managers
     from multiprocessing import process as process
-    from multiprocessing import queues as queues
     from multiprocessing import reduction as reduction
     from multiprocessing import resource_sharer as resource_sharer
     from multiprocessing import resource_tracker as resource_tracker
     from multiprocessing import shared_memory as shared_memory
-    from multiprocessing import sharedctypes as sharedctypes
     from multiprocessing import spawn as spawn
-    from multiprocessing import synchronize as synchronize
     from multiprocessing import util as util
 
     from fastproc import pool as pool
@@ -109,6 +107,9 @@ if TYPE_CHECKING:
     from fastproc.pool.context import set_forkserver_preload as set_forkserver_preload
     from fastproc.pool.context import set_start_method as set_start_method
     from fastproc.pool.process import Process as Process
+    from fastproc.shm import queues as queues
+    from fastproc.shm import sharedctypes as sharedctypes
+    from fastproc.shm import synchronize as synchronize
     from fastproc.shm.array import SharedArray as SharedArray
     from fastproc.shm.array import share as share
     from fastproc.shm.array import shared_empty as shared_empty
@@ -129,6 +130,7 @@ __all__ = [
     "JoinableQueue",
     "Lock",
     "Manager",
+    "OwnerDied",
     "Pipe",
     "Pool",
     "PoolTerminated",
@@ -236,6 +238,7 @@ _OF_THE_CONTEXT = (
     "JoinableQueue",
     "Lock",
     "Manager",
+    "OwnerDied",
     "Pipe",
     "Queue",
     "RLock",
@@ -276,9 +279,9 @@ _MODULES = {
     "spawn": "multiprocessing.spawn",
     "util": "multiprocessing.util",
     "pool": "fastproc.pool",
-    "queues": "multiprocessing.queues",
-    "sharedctypes": "multiprocessing.sharedctypes",
-    "synchronize": "multiprocessing.synchronize",
+    "queues": "fastproc.shm.queues",
+    "sharedctypes": "fastproc.shm.sharedctypes",
+    "synchronize": "fastproc.shm.synchronize",
 }
 
 _import = lazy.importer(

@@ -21,6 +21,7 @@ from fastproc.pool import process
 
 if TYPE_CHECKING:
     from fastproc.pool.pool import Pool as _Pool
+    from fastproc.shm import queues, synchronize
 
 #: multiprocessing's own default context, which is where the default start method is kept.
 _DEFAULT: Any = context._default_context
@@ -29,8 +30,8 @@ _DEFAULT: Any = context._default_context
 class _Context(context.BaseContext):
     """What all contexts have in common: fastproc's classes, loaded when they are first asked for.
 
-    What is not here is multiprocessing's: its locks, queues and values for now, Pipe, cpu_count,
-    get_logger and so on, and Manager, whose server is a Process of the context.
+    What is not here is multiprocessing's: Pipe, cpu_count, get_logger and so on, and Manager, whose
+    server is a Process of the context.
     """
 
     def get_context(self, method: str | None = None) -> Any:
@@ -60,6 +61,95 @@ class _Context(context.BaseContext):
             self.get_context(),
             max_memory=max_memory,
         )
+
+    def Lock(self) -> synchronize.Lock:
+        """Return a lock that processes share."""
+        from fastproc.shm.synchronize import Lock
+
+        return Lock()
+
+    def RLock(self) -> synchronize.RLock:
+        """Return a lock that its holder may take again."""
+        from fastproc.shm.synchronize import RLock
+
+        return RLock()
+
+    def Condition(self, lock: Any = None) -> synchronize.Condition:
+        """Return a condition, of a lock of its own or of the one given."""
+        from fastproc.shm.synchronize import Condition
+
+        return Condition(lock)
+
+    def Semaphore(self, value: int = 1) -> synchronize.Semaphore:
+        """Return a semaphore that lets `value` holders in."""
+        from fastproc.shm.synchronize import Semaphore
+
+        return Semaphore(value)
+
+    def BoundedSemaphore(self, value: int = 1) -> synchronize.BoundedSemaphore:
+        """Return a semaphore that is not released more often than taken."""
+        from fastproc.shm.synchronize import BoundedSemaphore
+
+        return BoundedSemaphore(value)
+
+    def Event(self) -> synchronize.Event:
+        """Return an event for which processes can wait."""
+        from fastproc.shm.synchronize import Event
+
+        return Event()
+
+    def Barrier(
+        self,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+    ) -> synchronize.Barrier:
+        """Return a barrier at which `parties` wait for one another."""
+        from fastproc.shm.synchronize import Barrier
+
+        return Barrier(parties, action, timeout)
+
+    def Queue(self, maxsize: int = 0) -> queues.Queue:
+        """Return a queue between processes."""
+        from fastproc.shm.queues import Queue
+
+        return Queue(maxsize)
+
+    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:
+        """Return a queue that can be waited for until all in it is done."""
+        from fastproc.shm.queues import JoinableQueue
+
+        return JoinableQueue(maxsize)
+
+    def SimpleQueue(self) -> queues.SimpleQueue:
+        """Return a queue of the fewest parts."""
+        from fastproc.shm.queues import SimpleQueue
+
+        return SimpleQueue()
+
+    def RawValue(self, typecode_or_type: Any, *args: Any) -> Any:
+        """Return a ctypes object in shared memory."""
+        from fastproc.shm.sharedctypes import RawValue
+
+        return RawValue(typecode_or_type, *args)
+
+    def RawArray(self, typecode_or_type: Any, size_or_initializer: Any) -> Any:
+        """Return a ctypes array in shared memory."""
+        from fastproc.shm.sharedctypes import RawArray
+
+        return RawArray(typecode_or_type, size_or_initializer)
+
+    def Value(self, typecode_or_type: Any, *args: Any, lock: Any = True) -> Any:
+        """Return a ctypes object in shared memory with a lock."""
+        from fastproc.shm.sharedctypes import Value
+
+        return Value(typecode_or_type, *args, lock=lock)
+
+    def Array(self, typecode_or_type: Any, size_or_initializer: Any, *, lock: Any = True) -> Any:
+        """Return a ctypes array in shared memory with a lock."""
+        from fastproc.shm.sharedctypes import Array
+
+        return Array(typecode_or_type, size_or_initializer, lock=lock)
 
 
 class ForkContext(_Context, context.ForkContext):

@@ -1,5 +1,6 @@
 """Layer: tests.  Contexts, and fastproc in the place of multiprocessing."""
 
+import importlib
 import multiprocessing
 import os
 import subprocess
@@ -150,10 +151,12 @@ except RuntimeError as error:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_what_can_be_made(name):
+def test_what_is_made_is_fastprocs(name):
+    module, arguments = MADE[name]
+    home = importlib.import_module(f"fastproc.shm.{module}")
     for context in (fp, fp.get_context("spawn")):
-        made = getattr(context, name)(*MADE[name][1])
-        assert type(made) is type(getattr(multiprocessing, name)(*MADE[name][1]))
+        made = getattr(context, name)(*arguments)
+        assert type(made) is type(getattr(home, name)(*arguments))
 
 
 def test_pools_of_contexts(method):
