@@ -2,5 +2,6 @@
 
 `memory.py` gets bytes from the system, `header.py` counts who uses them, `segment.py` decides when
 they may be used again, and `array.py` makes NumPy arrays of them.  `_ring.pyx` and `_bell.pxd` are
-how two processes talk through such memory; they need no NumPy.
+how two processes talk through such memory; they need no NumPy.  `synchronize.py` has locks and the
+like, which lie in the small pieces of memory of `block.py`.
 """
