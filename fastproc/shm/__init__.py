@@ -2,6 +2,8 @@
 
 `memory.py` gets bytes from the system, `header.py` counts who uses them, `segment.py` decides when
 they may be used again, and `array.py` makes NumPy arrays of them.  `_ring.pyx` and `_bell.pxd` are
-how two processes talk through such memory; they need no NumPy.  Nor do the small things that lie in
-it in blocks (`block.py`): locks (`_lock.pyx`), and multiprocessing's numbers (`sharedctypes.py`).
+how two processes talk through such memory; they need no NumPy.
+
+multiprocessing's objects lie in such memory, too: locks and the like (`synchronize.py`) and numbers
+(`sharedctypes.py`) in its small pieces (`block.py`), queues (`queues.py`) in segments of their own.
 """

@@ -27,6 +27,9 @@ done by whoever inherits LOCK, by who resets, and by who has found a dead one af
 process: of all who are alive one then looks at a dead one, and many parties don't ask after many
 every time that they wake.
 
+Nobody asks after the dead while all come in time: who was killed in the room before its death was
+noticed has come, and counts for that meeting.
+
 One who leaves because of an interrupt, while the room fills, frees its place and breaks nothing, as
 in threading.
 """

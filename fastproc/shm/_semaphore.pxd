@@ -12,7 +12,7 @@ cdef class Semaphore:
     cdef int64_t _vain                      # looks, one after another, that saw nothing
     cdef int _begin(self, int64_t initial, int64_t limit) except -1
     cdef int _enrol(self) except -1
-    cdef void _enter(self) noexcept
+    cdef void _repair(self) noexcept
     cdef int64_t* _find(self, bint make) noexcept
     cdef bint _take(self, bint will_sleep, int64_t* seen) noexcept
     cdef bint _give(self) noexcept

@@ -110,6 +110,20 @@ def _end():
         semaphore._disown()
 
 
+cdef inline void enter(Semaphore semaphore) noexcept:
+    """Take LOCK."""
+    if take_lock(semaphore._words + LOCK):
+        semaphore._repair()
+
+
+cdef inline int64_t* find_entry(Semaphore semaphore, bint make) noexcept:
+    """Return this process's entry, or NULL if it has none and gets none; under LOCK."""
+    cdef int64_t* entry = semaphore._entry
+    if entry != NULL and entry[0] == this_process:
+        return entry
+    return semaphore._find(make)
+
+
 cdef class Semaphore:
     """A number of units that processes and threads take and release, as
     ``multiprocessing.Semaphore`` is, and get back when their holder is killed.
@@ -180,24 +194,22 @@ cdef class Semaphore:
         self._enrolled = this_process
         return 0
 
-    cdef void _enter(self) noexcept:
-        """Take LOCK, and repair what one who died with it has left."""
+    cdef void _repair(self) noexcept:
+        """Make UNITS what one who died with LOCK has left of them."""
         cdef int64_t* words = self._words
-        cdef int64_t held
+        cdef int64_t held = words[OWNERLESS]
         cdef Py_ssize_t i
-        if take_lock(words + LOCK) and not words[LOOSE]:
-            held = words[OWNERLESS]
-            for i in range(HOLDERS):
-                held += words[ENTRIES + 2 * i + COUNT]
-            atomic_store(words + UNITS, words[INITIAL] - held | ASLEEP)
+        if words[LOOSE]:
+            return
+        for i in range(HOLDERS):
+            held += words[ENTRIES + 2 * i + COUNT]
+        atomic_store(words + UNITS, words[INITIAL] - held | ASLEEP)
 
     cdef int64_t* _find(self, bint make) noexcept:
-        """Return this process's entry, or NULL if it has none and gets none; under LOCK."""
-        cdef int64_t* entry = self._entry
+        """Look for this process's entry in the table."""
+        cdef int64_t* entry
         cdef int64_t* free = NULL
         cdef Py_ssize_t i
-        if entry != NULL and entry[0] == this_process:
-            return entry
         for i in range(HOLDERS):
             entry = self._words + ENTRIES + 2 * i
             if entry[0] == this_process:
@@ -216,7 +228,7 @@ cdef class Semaphore:
         cdef int64_t* words = self._words
         cdef int64_t* entry
         cdef int64_t units
-        self._enter()
+        enter(self)
         units = words[UNITS]
         if units & VALUE == 0:
             if will_sleep and not units & ASLEEP:
@@ -226,7 +238,7 @@ cdef class Semaphore:
             seen[0] = units
             return False
         if not words[LOOSE]:
-            entry = self._find(True)
+            entry = find_entry(self, True)
             if entry == NULL:
                 atomic_store(words + OWNERLESS, words[OWNERLESS] + 1)
             else:
@@ -240,13 +252,13 @@ cdef class Semaphore:
         cdef int64_t* words = self._words
         cdef int64_t* entry = NULL
         cdef int64_t units
-        self._enter()
+        enter(self)
         units = words[UNITS]
         if units & VALUE >= words[LIMIT]:
             unlock(words + LOCK)
             return False
         if not words[LOOSE]:
-            entry = self._find(False)
+            entry = find_entry(self, False)
             if entry != NULL and entry[COUNT]:
                 atomic_store(entry + COUNT, entry[COUNT] - 1)
             elif words[OWNERLESS]:
@@ -264,7 +276,7 @@ cdef class Semaphore:
         cdef int64_t* units = self._words + UNITS
         if unpark(low_half(units), 1):
             return
-        self._enter()
+        enter(self)
         if units[0] & VALUE and units[0] & ASLEEP and not unpark(low_half(units), 1):
             atomic_store(units, units[0] & VALUE)
         unlock(self._words + LOCK)
@@ -302,7 +314,7 @@ cdef class Semaphore:
                 break
             if not atomic_load(entry + COUNT) or not has_ended(identity):
                 continue
-            self._enter()
+            enter(self)
             count = 0 if words[LOOSE] or entry[0] != identity else entry[COUNT]
             if count:                       # nobody else has been quicker
                 atomic_store(entry + COUNT, 0)
@@ -321,8 +333,8 @@ cdef class Semaphore:
         """Return how many units this process has."""
         cdef int64_t* entry
         cdef int64_t held
-        self._enter()
-        entry = self._find(False)
+        enter(self)
+        entry = find_entry(self, False)
         held = 0 if entry == NULL else entry[COUNT]
         unlock(self._words + LOCK)
         return held
@@ -332,8 +344,8 @@ cdef class Semaphore:
         cdef int64_t* words = self._words
         cdef int64_t* entry
         cdef int64_t held
-        self._enter()
-        entry = self._find(False)
+        enter(self)
+        entry = find_entry(self, False)
         if entry != NULL:
             held = entry[COUNT]
             atomic_store(entry + COUNT, 0)

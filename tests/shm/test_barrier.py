@@ -299,6 +299,16 @@ def test_who_comes_does_not_wait_for_the_dead_to_go():
         assert sorted(result() for result in results) == [0, 1]
 
 
+def test_one_who_dies_before_the_others_come_has_come():
+    barrier = Barrier(2)
+    child = start(barrier.wait)
+    wait_until(lambda: barrier.n_waiting == 1)
+    kill(child)
+    assert wait_at(barrier, 30) == 1
+    results = [run_in_thread(wait_at, barrier, 30) for _ in range(2)]
+    assert sorted(result() for result in results) == [0, 1]
+
+
 def test_who_dies_in_the_middle_of_coming_breaks_the_barrier():
     barrier = Barrier(2)
     results = start_waiters(barrier, 1)
@@ -332,7 +342,7 @@ def meet_for_ever(barrier, counts):
 
 @pytest.mark.parametrize("action", [None, len_of_nothing])
 def test_a_storm_over_a_barrier(action):
-    barrier, counts = Barrier(3, action), counters(2)
+    barrier, counts = Barrier(5, action), counters(2)  # so that none can stand in for the dead
 
     def check():
         before = int(counts[0])
@@ -341,6 +351,6 @@ def test_a_storm_over_a_barrier(action):
     storm(meet_for_ever, barrier, counts, check=check)
     assert counts[1] > 0
     barrier.reset()
-    children = [start(barrier.wait, 30) for _ in range(3)]
+    children = [start(barrier.wait, 30) for _ in range(5)]
     for child in children:
         join(child)
