@@ -111,6 +111,7 @@ setup(
                 "fastproc.shm._lock",
                 "fastproc.shm._mutex",
                 "fastproc.shm._park",
+                "fastproc.shm._placed",
                 "fastproc.shm._plain",
                 "fastproc.shm._process",
                 "fastproc.shm._queue",

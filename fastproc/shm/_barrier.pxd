@@ -3,10 +3,10 @@
 from libc.stdint cimport int64_t
 
 from fastproc.shm._park cimport Nap, Waited
+from fastproc.shm._placed cimport Placed
 
 
-cdef class _Room:
-    cdef readonly object _block
+cdef class _Room(Placed):
     cdef int64_t* _words
     cdef int64_t _vain                      # looks, one after another, that saw nothing
     cdef bint _enter(self) noexcept

@@ -73,7 +73,7 @@ cdef enum:
     CHANGE = 16
 
 
-cdef class _Room:
+cdef class _Room(Placed):
     def __init__(self, Py_ssize_t parties):
         if parties < 1:
             raise ValueError("parties must be >= 1")
@@ -86,12 +86,6 @@ cdef class _Room:
         cdef Root root = block.root
         self._block = block
         self._words = <int64_t*>root.at(block.offset, block.nbytes)
-
-    @classmethod
-    def _over(cls, block):
-        cdef _Room room = cls.__new__(cls)
-        room._lie_over(block)
-        return room
 
     # ---- under LOCK
 

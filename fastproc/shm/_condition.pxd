@@ -3,11 +3,10 @@
 from libc.stdint cimport int64_t
 
 from fastproc.shm._lock cimport _Holdable
+from fastproc.shm._placed cimport Placed
 
 
-cdef class Condition:
-    cdef object __weakref__
-    cdef readonly object _block
+cdef class Condition(Placed):
     cdef _Holdable _lock
     cdef int64_t* _words
     cdef int64_t _vain                      # looks, one after another, that saw nothing

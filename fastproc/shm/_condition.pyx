@@ -40,7 +40,6 @@ more than n, but never of fewer.
 
 import sys
 import time
-from multiprocessing.reduction import ForkingPickler
 
 from libc.stdint cimport int32_t, int64_t
 
@@ -52,6 +51,7 @@ from fastproc.shm._park cimport (
     EVERYBODY, FIRST_NAP, LATE, OVERSLEPT, Nap, Waited, deadline_of, doze, look, low_half,
     move_sleeper, unpark,
 )
+from fastproc.shm._placed cimport check_made
 from fastproc.shm._process cimport has_ended, this_process
 from fastproc.shm._root cimport Root
 
@@ -90,7 +90,7 @@ cdef inline void clear_place(int64_t* place, int64_t owner) noexcept nogil:
     atomic_compare_exchange(place, owner, 0)
 
 
-cdef class Condition:
+cdef class Condition(Placed):
     """A lock and a way to wait for what others do under it, as ``multiprocessing.Condition`` is.
 
     A process that is killed while it waits swallows no notification.  It travels as a `Lock` does,
@@ -128,12 +128,6 @@ cdef class Condition:
         cdef Root root = block.root
         self._block, self._lock = block, lock
         self._words = <int64_t*>root.at(block.offset, NBYTES)
-
-    @classmethod
-    def _over(cls, block, lock):
-        cdef Condition condition = cls.__new__(cls)
-        condition._lie_over(block, lock)
-        return condition
 
     # ---- waiting
 
@@ -300,10 +294,12 @@ cdef class Condition:
 
     def acquire(self, block=True, timeout=None):
         """Take the lock, as its own method does."""
+        check_made(self)
         return self._lock.acquire(block, timeout)
 
     def release(self):
         """Release the lock, as its own method does."""
+        check_made(self)
         self._lock.release()
 
     def wait(self, timeout=None):
@@ -324,6 +320,7 @@ cdef class Condition:
         AssertionError
             If the caller does not have the lock.
         """
+        check_made(self)
         if not self._lock._is_mine():
             raise AssertionError("must acquire() condition before using wait()")
         return self._wait(deadline_of(True, timeout))
@@ -338,6 +335,7 @@ cdef class Condition:
         timeout : float, optional
             How long at most, in seconds; for ever if None.
         """
+        check_made(self)
         end = None if timeout is None else time.monotonic() + timeout
         result = predicate()
         while not result:
@@ -363,6 +361,7 @@ cdef class Condition:
         """
         cdef int64_t* crowd = self._words + CROWD
         cdef int64_t state
+        check_made(self)
         if not self._lock._is_mine():
             raise AssertionError("lock is not owned")
         if self._notify(n, atomic_load(self._words + TICKETS), True) <= 0:
@@ -377,22 +376,19 @@ cdef class Condition:
         self.notify(sys.maxsize)
 
     def __enter__(self):
+        check_made(self)
         return self._lock.__enter__()
 
     def __exit__(self, kind, error, traceback):
+        check_made(self)
         return self._lock.__exit__(kind, error, traceback)
 
     def __repr__(self):
         cdef Py_ssize_t i
+        check_made(self)
         waiters = sum(
             [is_waiting(atomic_load(self._words + FIRST + 2 * i + STATE)) for i in range(PLACES)])
         return f"<{type(self).__name__}({self._lock!r}, {waiters})>"
 
-    def _reduce_to_handle(self):
-        return blocks.reduce(self, self._block, self._lock)
-
-    def __reduce__(self):
-        blocks.refuse_to_pickle(self)
-
-
-ForkingPickler.register(Condition, Condition._reduce_to_handle)
+    def _state(self):
+        return self._lock,

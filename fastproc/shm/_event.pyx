@@ -23,7 +23,6 @@ The order of memory: whoever sees an event set acquires what was written before 
 """
 # Safe for free-threaded Python: the word is atomic, and nothing else changes.
 
-from multiprocessing.reduction import ForkingPickler
 
 from libc.stdint cimport int64_t
 
@@ -31,6 +30,7 @@ from fastproc.shm._atomic cimport atomic_compare_exchange, atomic_load
 from fastproc.shm._park cimport (
     EVERYBODY, FIRST_NAP, LATE, Nap, deadline_of, doze, look, low_half, unpark,
 )
+from fastproc.shm._placed cimport check_made
 from fastproc.shm._root cimport Root
 
 from fastproc.shm import block as blocks
@@ -41,7 +41,7 @@ cdef enum:
     CHANGE = 2                              # one change; the lowest bit of their number
 
 
-cdef class Event:
+cdef class Event(Placed):
     """A flag that processes and threads wait for, as ``multiprocessing.Event`` is.
 
     Nothing that is killed makes the others wait for ever.  It travels as a `Lock` does.
@@ -64,19 +64,16 @@ cdef class Event:
         self._block = block
         self._word = <int64_t*>root.at(block.offset, 8)
 
-    @classmethod
-    def _over(cls, block):
-        cdef Event event = cls.__new__(cls)
-        event._lie_over(block)
-        return event
-
     def is_set(self):
         """Tell whether the event is set."""
+        check_made(self)
         return atomic_load(self._word) & CHANGE != 0
 
     def set(self):
         """Set the event and wake all who wait for it."""
-        cdef int64_t was = atomic_load(self._word)
+        cdef int64_t was
+        check_made(self)
+        was = atomic_load(self._word)
         while not was & CHANGE:
             if atomic_compare_exchange(self._word, was, (was & ~ASLEEP) + CHANGE):
                 if was & ASLEEP:
@@ -86,7 +83,9 @@ cdef class Event:
 
     def clear(self):
         """Clear the event: who waits from now on waits for the next `set`."""
-        cdef int64_t was = atomic_load(self._word)
+        cdef int64_t was
+        check_made(self)
+        was = atomic_load(self._word)
         while was & CHANGE:
             if atomic_compare_exchange(self._word, was, was + CHANGE):
                 return
@@ -100,7 +99,9 @@ cdef class Event:
         timeout : float, optional
             How long at most, in seconds; for ever if None.
         """
-        cdef int64_t now = atomic_load(self._word)
+        cdef int64_t now
+        check_made(self)
+        now = atomic_load(self._word)
         if now & CHANGE:
             return True
         return self._wait(now, deadline_of(True, timeout))
@@ -124,12 +125,3 @@ cdef class Event:
 
     def __repr__(self):
         return f"<{type(self).__name__}({'set' if self.is_set() else 'unset'})>"
-
-    def _reduce_to_handle(self):
-        return blocks.reduce(self, self._block)
-
-    def __reduce__(self):
-        blocks.refuse_to_pickle(self)
-
-
-ForkingPickler.register(Event, Event._reduce_to_handle)

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 
 from fastproc.shm._atomic cimport atomic_compare_exchange, atomic_exchange, atomic_load
 from fastproc.shm._park cimport Waited
+from fastproc.shm._placed cimport Placed
 from fastproc.shm._process cimport this_process
 
 cdef extern from *:
@@ -50,10 +51,8 @@ cdef inline bint will_wake(int64_t* word) noexcept nogil:
         was & CONTENDED != 0 or atomic_compare_exchange(word, was, was | CONTENDED))
 
 
-cdef class _Holdable:
+cdef class _Holdable(Placed):
     """What a condition needs of its lock."""
-    cdef object __weakref__
-    cdef readonly object _block
     cdef int64_t* _word
     cdef int64_t _vain                      # looks, one after another, that saw nothing
     # Whether the caller has it, as far as can be known.

@@ -24,7 +24,6 @@ multiprocessing.  An RLock has its thread and count beside the word, which its o
 # Safe for free-threaded Python: the words are atomic; what is beside them is its owner's alone.
 
 import warnings
-from multiprocessing.reduction import ForkingPickler
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t
@@ -34,6 +33,7 @@ from fastproc.shm._bell cimport may_spin, now_ns
 from fastproc.shm._park cimport (
     FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, deadline_of, look_ns, low_half, park, unpark,
 )
+from fastproc.shm._placed cimport check_made
 from fastproc.shm._process cimport has_ended, pid_of
 from fastproc.shm._root cimport Root
 
@@ -157,7 +157,7 @@ cdef int64_t _take_back(int64_t* word, int64_t* vain, bint has_slept) noexcept:
     return dead
 
 
-cdef class _Holdable:
+cdef class _Holdable(Placed):
     cdef bint _is_mine(self) noexcept:
         return False
 
@@ -192,12 +192,6 @@ cdef class Lock(_Holdable):
         cdef Root root = block.root
         self._block = block
         self._word = <int64_t*>root.at(block.offset, 8)
-
-    @classmethod
-    def _over(cls, block):
-        cdef Lock lock = cls.__new__(cls)
-        lock._lie_over(block)
-        return lock
 
     cdef bint _is_mine(self) noexcept:
         # Another thread's is taken for this one's, since a lock does not know its thread.
@@ -240,6 +234,7 @@ cdef class Lock(_Holdable):
         OwnerDied
             If the process that had the lock has died.
         """
+        check_made(self)
         if try_lock(self._word):
             return True
         return self._acquire(deadline_of(block, timeout))
@@ -252,27 +247,26 @@ cdef class Lock(_Holdable):
         ValueError
             If nobody has it.
         """
+        check_made(self)
         if not unlock(self._word):
             raise ValueError("semaphore or lock released too many times: nobody has this lock")
 
     def locked(self):
         """Tell whether anybody has the lock."""
+        check_made(self)
         return atomic_load(self._word) != 0
 
     def __enter__(self):
+        check_made(self)
         return try_lock(self._word) or self._acquire(NEVER)
 
     def __exit__(self, kind, error, traceback):
+        check_made(self)
         self.release()
 
     def __repr__(self):
+        check_made(self)
         return f"<{type(self).__name__}(owner={_owner(self._word)})>"
-
-    def _reduce_to_handle(self):
-        return blocks.reduce(self, self._block)
-
-    def __reduce__(self):
-        blocks.refuse_to_pickle(self)
 
 
 cdef class RLock(_Holdable):
@@ -297,12 +291,6 @@ cdef class RLock(_Holdable):
         self._block = block
         self._word = <int64_t*>root.at(block.offset, 32)
         self._holder, self._thread, self._count = self._word + 1, self._word + 2, self._word + 3
-
-    @classmethod
-    def _over(cls, block):
-        cdef RLock lock = cls.__new__(cls)
-        lock._lie_over(block)
-        return lock
 
     cdef bint _is_mine(self) noexcept:
         # The thread is looked at only if this process has the lock and has set the thread: while
@@ -372,6 +360,7 @@ cdef class RLock(_Holdable):
         OwnerDied
             If the process that had the lock has died.
         """
+        check_made(self)
         return self._acquire(NEVER if block and timeout is None else deadline_of(block, timeout))
 
     def release(self):
@@ -382,26 +371,25 @@ cdef class RLock(_Holdable):
         AssertionError
             If it is not this thread that has it.
         """
+        check_made(self)
         self._release()
 
     def locked(self):
         """Tell whether anybody has the lock."""
+        check_made(self)
         return atomic_load(self._word) != 0
 
     def __enter__(self):
+        check_made(self)
         return self._acquire(NEVER)
 
     def __exit__(self, kind, error, traceback):
+        check_made(self)
         self._release()
 
     def __repr__(self):
+        check_made(self)
         return f"<{type(self).__name__}(owner={_owner(self._word)}, count={self._count[0]})>"
-
-    def _reduce_to_handle(self):
-        return blocks.reduce(self, self._block)
-
-    def __reduce__(self):
-        blocks.refuse_to_pickle(self)
 
 
 cdef str _owner(int64_t* word):
@@ -409,7 +397,3 @@ cdef str _owner(int64_t* word):
     if owner == 0:
         return "None"
     return "this process" if owner == this_process else f"process {pid_of(owner)}"
-
-
-ForkingPickler.register(Lock, Lock._reduce_to_handle)
-ForkingPickler.register(RLock, RLock._reduce_to_handle)

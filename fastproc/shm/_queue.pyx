@@ -13,7 +13,6 @@ only while that lives.
 import operator
 import pickle
 import sys
-from multiprocessing.reduction import ForkingPickler
 from queue import Empty, Full
 from types import GenericAlias
 
@@ -26,9 +25,9 @@ from libc.string cimport memcpy
 
 from fastproc.shm._fifo cimport ALL_DONE, AN_ITEM, PARTS, Fifo, Refusal
 from fastproc.shm._park cimport NEVER, deadline_of
+from fastproc.shm._placed cimport Placed, check_made
 from fastproc.shm._plain cimport PICKLE, is_plain_kind, pack_scalar, unpack_plain
 
-from fastproc.shm import block as blocks
 from fastproc.shm import serialize
 
 cdef enum:
@@ -121,27 +120,22 @@ cdef object _open(int kind, object read):
     return read
 
 
-cdef class _Items:
+cdef class _Items(Placed):
     """What all queues have in common."""
-    cdef object __weakref__
     cdef Fifo _fifo
     cdef bint _closed                       # by this process
     cdef object _failure                    # why an item could not be opened; the next get says so
 
-    @classmethod
-    def _over(cls, block):
-        cdef _Items queue = cls.__new__(cls)
-        queue._fifo = Fifo.over(block)
-        return queue
+    cdef int _begin(self, int64_t most_items) except -1:
+        self._fifo = Fifo(most_items)
+        self._block = self._fifo.block
+        return 0
+
+    def _lie_over(self, block):
+        self._block, self._fifo = block, Fifo.over(block)
 
     def __class_getitem__(cls, item):
         return GenericAlias(cls, item)
-
-    def _reduce_to_handle(self):
-        return blocks.reduce(self, self._fifo.block)
-
-    def __reduce__(self):
-        blocks.refuse_to_pickle(self)
 
     cdef bint _put(self, object obj, int64_t deadline) except -1:
         """Put one item; return False if the deadline came first."""
@@ -319,9 +313,10 @@ cdef class SimpleQueue(_Items):
     """
 
     def __init__(self):
-        self._fifo = Fifo(0)
+        self._begin(0)
 
     cdef int _check(self) except -1:
+        check_made(self)
         if self._closed:
             raise OSError("handle is closed: this process has closed the queue")
         return 0
@@ -398,9 +393,10 @@ cdef class Queue(_Items):
     def __init__(self, maxsize=0):
         # More items than can be counted are no limit.
         most = max(0, operator.index(maxsize))
-        self._fifo = Fifo(most if most < MOST_ITEMS else 0)
+        self._begin(most if most < MOST_ITEMS else 0)
 
     cdef int _check(self) except -1:
+        check_made(self)
         if self._closed:
             raise ValueError(f"Queue {self!r} is closed: this process has closed it")
         return 0
@@ -518,15 +514,19 @@ cdef class Queue(_Items):
 
     def qsize(self):
         """Return how many items are in the queue at this moment."""
+        check_made(self)
         return self._fifo.size()
 
     def empty(self):
         """Tell whether there is no item in the queue at this moment."""
+        check_made(self)
         return not self._fifo.holds(AN_ITEM)
 
     def full(self):
         """Tell whether the queue has as many items as it may at this moment."""
-        cdef int64_t most = self._fifo._control.most_items
+        cdef int64_t most
+        check_made(self)
+        most = self._fifo._control.most_items
         return most > 0 and self._fifo.size() >= most
 
     def close(self):
@@ -548,7 +548,7 @@ cdef class Queue(_Items):
         """Do nothing: there is no thread that the process would wait for when it ends."""
 
     def __repr__(self):
-        return f"<{type(self).__name__}(qsize={self._fifo.size()})>"
+        return f"<{type(self).__name__}(qsize={self.qsize()})>"
 
 
 cdef class JoinableQueue(Queue):
@@ -580,13 +580,11 @@ cdef class JoinableQueue(Queue):
         ValueError
             If that has been said of all items already.
         """
+        check_made(self)
         if not self._fifo.finish_one():
             raise ValueError("task_done() called too many times: all items that were put are done")
 
     def join(self):
         """Wait until all items that were put are done."""
+        check_made(self)
         self._fifo.wait_for(ALL_DONE, NEVER)
-
-
-for _kind in (SimpleQueue, Queue, JoinableQueue):
-    ForkingPickler.register(_kind, _kind._reduce_to_handle)

@@ -2,10 +2,10 @@
 
 from libc.stdint cimport int64_t
 
+from fastproc.shm._placed cimport Placed
 
-cdef class Semaphore:
-    cdef object __weakref__
-    cdef readonly object _block
+
+cdef class Semaphore(Placed):
     cdef int64_t* _words
     cdef int64_t* _entry                    # where this process's was when last seen, or NULL
     cdef int64_t _enrolled                  # the process in which the end is prepared for

@@ -44,7 +44,6 @@ The order of memory: who takes a unit acquires, by LOCK, what was written before
 
 import os
 from multiprocessing import util
-from multiprocessing.reduction import ForkingPickler
 from weakref import WeakSet
 
 from libc.stdint cimport int64_t, uintptr_t
@@ -54,6 +53,7 @@ from fastproc.shm._lock cimport take_lock, unlock, warn_of_death
 from fastproc.shm._park cimport (
     FIRST_NAP, LATE, NEVER, OVERSLEPT, Nap, Waited, deadline_of, doze, look, low_half, unpark,
 )
+from fastproc.shm._placed cimport check_made
 from fastproc.shm._process cimport has_ended, this_process
 from fastproc.shm._root cimport Root
 
@@ -124,7 +124,7 @@ cdef inline int64_t* find_entry(Semaphore semaphore, bint make) noexcept:
     return semaphore._find(make)
 
 
-cdef class Semaphore:
+cdef class Semaphore(Placed):
     """A number of units that processes and threads take and release, as
     ``multiprocessing.Semaphore`` is, and get back when their holder is killed.
 
@@ -171,12 +171,6 @@ cdef class Semaphore:
         self._block = block
         self._words = <int64_t*>root.at(block.offset, NBYTES)
         self._entry, self._enrolled = NULL, 0
-
-    @classmethod
-    def _over(cls, block):
-        cdef Semaphore semaphore = cls.__new__(cls)
-        semaphore._lie_over(block)
-        return semaphore
 
     def __del__(self):
         if self._enrolled == this_process and self._held():
@@ -369,6 +363,7 @@ cdef class Semaphore:
             If a process that had units has died.
         """
         cdef int64_t seen
+        check_made(self)
         if self._enrolled != this_process:
             self._enrol()
         return self._take(False, &seen) or self._acquire(deadline_of(block, timeout))
@@ -381,11 +376,13 @@ cdef class Semaphore:
         ValueError
             If there are as many units as there may be.
         """
+        check_made(self)
         if not self._give():
             raise ValueError("semaphore or lock released too many times")
 
     def get_value(self):
         """Return the number of units that can be had."""
+        check_made(self)
         return atomic_load(self._words + UNITS) & VALUE
 
     def locked(self):
@@ -393,6 +390,7 @@ cdef class Semaphore:
         return self.get_value() == 0
 
     def __enter__(self):
+        check_made(self)
         if self._enrolled != this_process:
             self._enrol()
         return self._acquire(NEVER)
@@ -402,12 +400,6 @@ cdef class Semaphore:
 
     def __repr__(self):
         return f"<{type(self).__name__}(value={self.get_value()})>"
-
-    def _reduce_to_handle(self):
-        return blocks.reduce(self, self._block)
-
-    def __reduce__(self):
-        blocks.refuse_to_pickle(self)
 
 
 cdef class BoundedSemaphore(Semaphore):
@@ -438,7 +430,3 @@ cdef class BoundedSemaphore(Semaphore):
     def __repr__(self):
         return (
             f"<{type(self).__name__}(value={self.get_value()}, maxvalue={self._words[LIMIT]})>")
-
-
-ForkingPickler.register(Semaphore, Semaphore._reduce_to_handle)
-ForkingPickler.register(BoundedSemaphore, BoundedSemaphore._reduce_to_handle)
