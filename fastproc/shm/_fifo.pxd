@@ -19,18 +19,24 @@ cdef enum Wish:
     ALL_DONE                 # whatever was put is done
 
 # Why there is no place for a record.
-cdef enum Refusal:
+cdef enum Why:
     FULL = 0                 # of items
     NO_ROOM                  # in this ring
+
+
+cdef struct Refusal:
+    Why why
+    int64_t ring             # the ring that has no room
+    int64_t head             # that was seen there
+    int64_t get_ring         # from which items were got
 
 
 cdef struct Ring:
     # Written by who has the put lock.
     int64_t tail             # position << 32 | items ever put
-    int64_t following        # the number of the ring that continues this one; 0 while none does
-    int64_t high             # granules from the start that may have been touched
+    int64_t following        # 1 + the number of the ring that continues this one; 0 while none does
     int64_t seen_head        # a head that was seen
-    int64_t _line[4]
+    int64_t _line[5]
     # Written by who has the get lock.
     int64_t head             # position << 32 | items ever taken
     int64_t seen_tail        # a tail that was seen
@@ -39,7 +45,8 @@ cdef struct Ring:
 
 cdef struct Control:
     int64_t put_lock
-    int64_t _a[7]
+    int64_t seen_taken       # items that were seen to be taken; under the put lock
+    int64_t _a[6]
     int64_t get_lock
     int64_t _b[7]
     int32_t bells[3]         # of each Wish: AWAKE, or FUTEX if somebody may sleep for it
@@ -65,7 +72,6 @@ cdef class Fifo:
     cdef readonly object block
     cdef Control* _control
     cdef char* _records
-    cdef bint _is_memfd
     cdef Waiting _waiting
 
     # Waits for the put lock or the get lock.
@@ -76,12 +82,12 @@ cdef class Fifo:
 
     # With the put lock.  `reserve` returns where to write the payload of a record, or NULL;
     # `publish` puts it into the queue.
-    cdef char* reserve(self, int64_t n_bytes, Refusal* why) noexcept nogil
+    cdef char* reserve(self, int64_t n_bytes, Refusal* refusal) noexcept nogil
     cdef void publish(self, int kind, int64_t n_bytes) noexcept nogil
     # Without it: what to do after all that.
     cdef void after_put(self) noexcept nogil
     # Makes room for a record, or waits for it; False if the deadline is over.
-    cdef bint make_room(self, Refusal why, int64_t n_bytes, int64_t deadline) except -1
+    cdef bint make_room(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1
 
     # With the get lock.  `front` returns the payload of the next record, or NULL; `consume` takes
     # it out of the queue.
@@ -100,13 +106,15 @@ cdef class Fifo:
     cdef bint wait_for(self, Wish wish, int64_t deadline) except -1
 
     cdef bint _lock(self, int64_t* lock, int64_t deadline) except -1
-    cdef bint _is_full(self, int64_t k, Ring* ring) noexcept nogil
-    cdef char* _place(self, int64_t k, int64_t at) noexcept nogil
-    cdef void _trim(self, int64_t k, Ring* ring, int64_t at) noexcept nogil
-    cdef bint _drains(self, int64_t n_bytes, int64_t deadline) noexcept nogil
-    cdef bint _grow(self, int64_t n_bytes, int64_t deadline) except -1
-    cdef void _link(self, int64_t k, int64_t larger) noexcept nogil
-    cdef bint _wait_for_a_step(self, int64_t k, int64_t deadline) except -1
+    cdef bint _is_full(self, Ring* ring) noexcept nogil
+    cdef char* _place(self, int64_t k, uint32_t position) noexcept nogil
+    cdef bint _drains(self, Refusal refusal, int64_t n_bytes, int64_t deadline) noexcept nogil
+    cdef bint _grow(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1
+    cdef int64_t _larger(self, int64_t k, int64_t n_bytes, int64_t most) noexcept nogil
+    cdef bint _is_vacant(self, int64_t k) noexcept nogil
+    cdef void _link(self, int64_t k, int64_t other) noexcept nogil
+    cdef bint _wait_for_a_step(self, Refusal refusal, int64_t deadline) except -1
+    cdef bint _retire(self, int64_t k) noexcept nogil
     cdef void _ring(self, Wish wish) noexcept nogil
     cdef void _pass_on(self, Wish wish) noexcept nogil
     cdef Waited _wait(self, Wish wish, int64_t deadline, Waiting* waiting) noexcept nogil

@@ -20,17 +20,18 @@ not enough, since each look takes the cache line from the other side.
 Rings
 -----
 A ring of a fixed size would block who puts into a queue without a limit.  So there are several,
-each twice as large as the one before, one behind the other in a sparse segment: addresses, which
-take memory as they are touched.  Where a ring is full who puts goes on in a larger one.
+each twice as large as the one before, in a sparse segment: addresses, which take memory as they are
+touched.  Where a ring is full who puts goes on in another, and who gets follows:
 
     link:     rings[k].following = m     after the last record of ring k, whose tail is final
               put_ring = m
     move:     get_ring = m               by who gets, when k is empty and has a following ring
 
 Before that, it waits a little if the others are getting on about as quickly as a copy does: memory
-that stays in the cache is worth more than a start.  A ring's lower end is used again as soon as it
-is free, by a FILLER up to the end, and what a rush has touched beyond is given back.  Thus a queue
-has about as much memory as is in it, plus `KEPT` bytes.
+that stays in the cache is worth more than a start.  A ring that both have left is *vacant*, and may
+be linked again; its positions go on from where they stood.  A large ring's memory is given back as
+it is left, and who gets leaves one as soon as it is empty.  So a queue keeps no more than the rings
+up to KEPT bytes, besides what is in it.
 
 Who may die where
 -----------------
@@ -41,7 +42,8 @@ Who may die where
 * After publishing, before waking anybody: who sleeps looks again after its nap (`_park.pyx`).
 * With a lock: the next one gets it, and finds all of the above whole.
 
-No Python code runs with a lock held, so neither signals nor finalizers come back here.
+Neither lock is held while one waits for the GIL, which may take long; and no Python code runs under
+one, so that neither signals nor finalizers come back here.
 
 Sleeping
 --------
@@ -75,18 +77,18 @@ cdef extern from "_pages.h" nogil:
     void give_back "fastproc_give_back"(char* start, size_t n) noexcept
 
 cdef enum:
-    CONTROL_BYTES = 4096
+    # With the segment's header 64 KiB, so that rings begin on pages of any system.
+    CONTROL_BYTES = 61440
     GRANULE = 16
     HEADER = 8               # of a record: bytes << 8 | kind
-    FILLER = 17              # a kind
-    PAGE = 4096
+    FILLER = 17              # a kind: nothing up to the ring's end
     # Bytes of the first ring; of the last at most 2^31 granules, or positions would be ambiguous.
     FIRST_RING = 65536
     # Where addresses are memory, bytes of all rings.
     DENSE_BYTES = 16 << 20
-    # Bytes at the lower end of a ring that are used again and again.
-    KEPT = 4 << 20
-    # A ring that is made for a record has place for so many of them.
+    # Bytes of the largest ring whose memory is kept while it is not used.
+    KEPT = 16 << 20
+    # A ring that is made for a record has place for so many, if it is not larger than that.
     RECORDS_OF_A_RING = 8
     # Nanoseconds that it is worth waiting until half a ring is free, besides one per byte.
     PATIENCE_NS = 500_000
@@ -109,8 +111,8 @@ cdef inline int64_t _word(uint32_t position, uint32_t items) noexcept nogil:
     return <int64_t>(<uint64_t>position << 32 | items)
 
 
-cdef inline uint32_t _granules(int64_t n_bytes) noexcept nogil:
-    return <uint32_t>((n_bytes + HEADER + GRANULE - 1) // GRANULE)
+cdef inline int64_t _granules(int64_t n_bytes) noexcept nogil:
+    return (n_bytes + HEADER + GRANULE - 1) // GRANULE
 
 
 cdef inline int64_t _ring_bytes(int64_t k) noexcept nogil:
@@ -119,6 +121,18 @@ cdef inline int64_t _ring_bytes(int64_t k) noexcept nogil:
 
 cdef inline int64_t _ring_start(int64_t k) noexcept nogil:
     return <int64_t>FIRST_RING * ((<int64_t>1 << k) - 1)
+
+
+cdef inline bint _suits(int64_t k, int64_t n_bytes) noexcept nogil:
+    """Tell whether a record fits into an empty ring, wherever its tail is."""
+    return n_bytes <= _ring_bytes(k) // 2 - HEADER
+
+
+cdef inline int64_t _filler(int64_t k, uint32_t tail, uint32_t head, int64_t need) noexcept nogil:
+    """Return how many granules a record of so many leaves out, or -1 if there is no room for it."""
+    cdef int64_t n = _ring_bytes(k) // GRANULE, at = tail & (n - 1)
+    cdef int64_t filler = n - at if at + need > n else 0
+    return filler if <int64_t><uint32_t>(tail - head) + filler + need <= n else -1
 
 
 cdef class Fifo:
@@ -155,8 +169,6 @@ cdef class Fifo:
         self.block = block
         self._control = <Control*>root.at(0, block.nbytes)
         self._records = <char*>self._control + CONTROL_BYTES
-        # Of a file on a disk the pages have been claimed, and had better stay so.
-        self._is_memfd = block.segment.memory.kind == "memfd"
 
     @classmethod
     def over(cls, block):
@@ -184,109 +196,95 @@ cdef class Fifo:
         cdef Waited waited
         if deadline != NEVER:
             deadline = max(deadline, now_ns() + LOCK_NS)
-        while True:
+        while not try_lock(lock):
             with nogil:
                 waited = wait_for_lock(lock, deadline, look_ns, &dead)
-            if waited == WAKED:
-                return True
+                if waited == WAKED:
+                    unlock(lock)            # and try once more with the GIL
             if waited == LATE:
                 return False
             PyErr_CheckSignals()
+        return True
 
     # Putting
 
-    cdef char* reserve(self, int64_t n_bytes, Refusal* why) noexcept nogil:
+    cdef char* reserve(self, int64_t n_bytes, Refusal* refusal) noexcept nogil:
         cdef Control* control = self._control
-        cdef int64_t k = control.put_ring
+        cdef int64_t k = control.put_ring, need = _granules(n_bytes), filler
         cdef Ring* ring = &control.rings[k]
-        cdef int64_t need = _granules(n_bytes), n, at, used, filler, kept
+        cdef uint32_t tail
         while ring.following:               # its linker was killed before it could say so
-            k = ring.following
+            k = ring.following - 1
             ring = &control.rings[k]
             atomic_store(&control.put_ring, k)
-        if control.most_items and self._is_full(k, ring):
-            why[0] = FULL
+        refusal.ring = k
+        if control.most_items and self._is_full(ring):
+            refusal.why = FULL
             return NULL
-        n = _ring_bytes(k) // GRANULE
-        why[0] = NO_ROOM
-        # So that a record fits into an empty ring wherever its tail is.
-        if n_bytes > _ring_bytes(k) // 2 - HEADER:
+        tail = _position(ring.tail)
+        filler = _filler(k, tail, _position(ring.seen_head), need)
+        if filler < 0:
+            ring.seen_head = atomic_load(&ring.head)
+            filler = _filler(k, tail, _position(ring.seen_head), need)
+        if filler < 0 or not _suits(k, n_bytes):
+            refusal.why, refusal.head = NO_ROOM, ring.seen_head
+            refusal.get_ring = atomic_load(&control.get_ring)
             return NULL
-        at = _position(ring.tail) & (n - 1)
-        kept = max(<int64_t>(KEPT // GRANULE), 4 * need)
-        if at >= kept:
-            ring.seen_head = atomic_load(&ring.head)
-        used = _position(ring.tail) - _position(ring.seen_head)
-        filler = n - at if at + need > n or at >= kept and at >= used and at - used >= kept else 0
-        if used + filler + need > n:
-            ring.seen_head = atomic_load(&ring.head)
-            used = _position(ring.tail) - _position(ring.seen_head)
-            if used + filler + need > n:
-                return NULL
         if filler:
-            if ring.high > at + kept and at >= used and self._is_memfd:
-                self._trim(k, ring, at)
-            ring.high = max(ring.high, at + 1)
-            (<int64_t*>self._place(k, at))[0] = FILLER
-            atomic_store(
-                &ring.tail, _word(_position(ring.tail) + <uint32_t>filler, _items(ring.tail)))
-            at = 0
-        ring.high = max(ring.high, at + need)
-        return self._place(k, at) + HEADER
+            (<int64_t*>self._place(k, tail))[0] = FILLER
+            tail += <uint32_t>filler
+            atomic_store(&ring.tail, _word(tail, _items(ring.tail)))
+        return self._place(k, tail) + HEADER
 
-    cdef bint _is_full(self, int64_t k, Ring* ring) noexcept nogil:
+    cdef bint _is_full(self, Ring* ring) noexcept nogil:
         cdef Control* control = self._control
-        # An old head makes the queue look fuller than it is.
-        if _items(ring.tail) - _items(ring.seen_head) < control.most_items:
-            return False
-        if atomic_load(&control.get_ring) == k:
-            ring.seen_head = atomic_load(&ring.head)
-        return self.size() >= control.most_items
+        cdef uint32_t put = _items(ring.tail)
+        # What was seen earlier makes the queue look fuller than it is.
+        if put - <uint32_t>control.seen_taken >= control.most_items:
+            control.seen_taken = <uint32_t>(put - self.size())
+        return put - <uint32_t>control.seen_taken >= control.most_items
 
-    cdef char* _place(self, int64_t k, int64_t at) noexcept nogil:
+    cdef char* _place(self, int64_t k, uint32_t position) noexcept nogil:
+        cdef int64_t at = position & (_ring_bytes(k) // GRANULE - 1)
         return self._records + _ring_start(k) + at * GRANULE
-
-    cdef void _trim(self, int64_t k, Ring* ring, int64_t at) noexcept nogil:
-        """Give the ring's upper end back, of which nothing is in use: all of it is behind head."""
-        cdef int64_t start = ((at + 1) * GRANULE + PAGE - 1) // PAGE * PAGE
-        cdef int64_t stop = (ring.high * GRANULE + PAGE - 1) // PAGE * PAGE
-        if stop > start:
-            give_back(self._records + _ring_start(k) + start, stop - start)
-        ring.high = at + 1
 
     cdef void publish(self, int kind, int64_t n_bytes) noexcept nogil:
         cdef int64_t k = self._control.put_ring
         cdef Ring* ring = &self._control.rings[k]
-        cdef uint32_t n = <uint32_t>(_ring_bytes(k) // GRANULE), tail = _position(ring.tail)
-        (<int64_t*>self._place(k, tail & (n - 1)))[0] = n_bytes << 8 | kind
-        atomic_store(&ring.tail, _word(tail + _granules(n_bytes), _items(ring.tail) + 1))
+        cdef uint32_t tail = _position(ring.tail)
+        (<int64_t*>self._place(k, tail))[0] = n_bytes << 8 | kind
+        atomic_store(
+            &ring.tail, _word(tail + <uint32_t>_granules(n_bytes), _items(ring.tail) + 1))
 
     cdef void after_put(self) noexcept nogil:
         self._ring(AN_ITEM)
         if self._control.most_items:
             self._pass_on(ROOM)
 
-    cdef bint make_room(self, Refusal why, int64_t n_bytes, int64_t deadline) except -1:
+    cdef bint make_room(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1:
         cdef bint drains
-        if why == FULL:
+        if refusal.why == FULL:
             return self.wait_for(ROOM, deadline)
         with nogil:
-            drains = self._drains(n_bytes, deadline)
+            drains = self._drains(refusal, n_bytes, deadline)
         PyErr_CheckSignals()
-        return drains or self._grow(n_bytes, deadline)
+        return drains or self._grow(refusal, n_bytes, deadline)
 
-    cdef bint _drains(self, int64_t n_bytes, int64_t deadline) noexcept nogil:
+    cdef bint _drains(self, Refusal refusal, int64_t n_bytes, int64_t deadline) noexcept nogil:
         """Wait while others empty half of the ring as quickly as it could be filled; else False."""
-        cdef int64_t k = atomic_load(&self._control.put_ring)
+        cdef int64_t k = refusal.ring, head, seen = refusal.head, need = _granules(n_bytes)
         cdef Ring* ring = &self._control.rings[k]
-        cdef uint32_t half = <uint32_t>(_ring_bytes(k) // GRANULE // 2)
-        cdef int64_t head, seen = atomic_load(&ring.head)
+        cdef uint32_t tail
         cdef int64_t start = now_ns(), now = start, step = start
-        if _granules(n_bytes) > half:
+        if not _suits(k, n_bytes):
             return False
         while True:
             head = atomic_load(&ring.head)
-            if _position(atomic_load(&ring.tail)) - _position(head) <= half:
+            tail = _position(atomic_load(&ring.tail))
+            if (
+                <uint32_t>(tail - _position(head)) <= _ring_bytes(k) // GRANULE // 2
+                and _filler(k, tail, _position(head), need) >= 0
+            ):
                 return True
             now = now_ns()
             if head != seen:
@@ -300,39 +298,81 @@ cdef class Fifo:
             else:
                 nap_ns(NAP_NS)
 
-    cdef bint _grow(self, int64_t n_bytes, int64_t deadline) except -1:
-        """Go on in a larger ring; where there is none wait until there is room in this one."""
-        cdef int64_t k = atomic_load(&self._control.put_ring), larger = k + 1
-        cdef int64_t most = memory.most_bytes(), start
-        while _ring_bytes(larger) < RECORDS_OF_A_RING * n_bytes and larger < self._control.n_rings:
-            larger += 1
-        while larger > k and (larger >= self._control.n_rings or _ring_bytes(larger) > most):
-            larger -= 1
-        if n_bytes > _ring_bytes(larger) // 2 - HEADER:
+    cdef bint _grow(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1:
+        """Go on in another ring; where there is none wait until there is room in this one."""
+        cdef int64_t k = refusal.ring, most = memory.most_bytes(), other, start
+        cdef bint is_old
+        while True:
+            if not self.lock_put(deadline):
+                return False
+            is_old = self._control.put_ring != k
+            other = self._larger(k, n_bytes, most)
+            self.unlock_put()
+            if is_old:                      # another has gone on meanwhile
+                return True
+            if other < 0:
+                break
+            try:
+                start = segments.HEADER_BYTES + CONTROL_BYTES + _ring_start(other)
+                self.block.segment.memory.claim(start, start + _ring_bytes(other))
+                break
+            except MemoryError:             # of the file system
+                most = _ring_bytes(other) // 2
+        if other < 0:
+            if _suits(k, n_bytes):
+                return self._wait_for_a_step(refusal, deadline)
             raise MemoryError(
-                f"an item of {n_bytes:,} bytes does not fit into this queue, which can have "
-                f"{_ring_bytes(larger) // 2:,} at most of the memory that there is; put a "
-                "SharedArray, of which only the handle travels, or put parts of the item")
-        if larger == k:
-            return self._wait_for_a_step(k, deadline)
-        start = segments.HEADER_BYTES + CONTROL_BYTES + _ring_start(larger)
-        self.block.segment.memory.claim(start, start + _ring_bytes(larger))
+                f"an item of {n_bytes:,} bytes does not fit into a queue's memory, of which there "
+                f"can be {most:,} bytes here and an item takes at most half; put a SharedArray, of "
+                "which only the handle travels, or put parts of the item")
         if not self.lock_put(deadline):
             return False
-        if atomic_load(&self._control.put_ring) == k and not self._control.rings[k].following:
-            self._link(k, larger)
+        if self._control.put_ring == k and self._is_vacant(other):
+            self._link(k, other)
         self.unlock_put()
         return True
 
-    cdef void _link(self, int64_t k, int64_t larger) noexcept nogil:
-        cdef Ring* rings = self._control.rings
-        atomic_store(&rings[larger].tail, _word(0, _items(rings[k].tail)))
-        atomic_store(&rings[k].following, larger)
-        atomic_store(&self._control.put_ring, larger)
+    cdef int64_t _larger(self, int64_t k, int64_t n_bytes, int64_t most) noexcept nogil:
+        """Return the number of a vacant ring, larger than k if there is one, or -1."""
+        cdef int64_t wanted = 2 * _ring_bytes(k), roomy = RECORDS_OF_A_RING * n_bytes, i
+        cdef int64_t fallback = -1
+        if not _suits(k, n_bytes):
+            wanted = 0
+        if roomy <= KEPT:
+            wanted = max(wanted, roomy)
+        for i in range(self._control.n_rings):
+            if _ring_bytes(i) > most or not _suits(i, n_bytes) or not self._is_vacant(i):
+                continue
+            if _ring_bytes(i) >= wanted:
+                return i
+            fallback = i
+        return fallback
 
-    cdef bint _wait_for_a_step(self, int64_t k, int64_t deadline) except -1:
-        cdef int64_t head = atomic_load(&self._control.rings[k].head)
-        while atomic_load(&self._control.rings[k].head) == head:
+    cdef bint _is_vacant(self, int64_t k) noexcept nogil:
+        """Tell whether neither side is in a ring, nor will be; needs the put lock."""
+        cdef int64_t i = atomic_load(&self._control.get_ring)
+        while i != k:
+            i = self._control.rings[i].following - 1
+            if i < 0:
+                return True
+        return False
+
+    cdef void _link(self, int64_t k, int64_t other) noexcept nogil:
+        """Go on in a vacant ring; needs the put lock."""
+        cdef Ring* rings = self._control.rings
+        rings[other].following = 0
+        atomic_store(
+            &rings[other].tail, _word(_position(rings[other].tail), _items(rings[k].tail)))
+        atomic_store(&rings[k].following, 1 + other)
+        atomic_store(&self._control.put_ring, other)
+
+    cdef bint _wait_for_a_step(self, Refusal refusal, int64_t deadline) except -1:
+        """Wait until there may be room in a ring, or a ring is vacant that was not."""
+        cdef Control* control = self._control
+        while (
+            atomic_load(&control.rings[refusal.ring].head) == refusal.head
+            and atomic_load(&control.get_ring) == refusal.get_ring
+        ):
             if now_ns() >= deadline:
                 return False
             with nogil:
@@ -346,7 +386,7 @@ cdef class Fifo:
         cdef Control* control = self._control
         cdef Ring* ring
         cdef int64_t k, tail, header, following
-        cdef uint32_t n, head
+        cdef uint32_t head
         cdef char* place
         while True:
             k = control.get_ring
@@ -357,27 +397,46 @@ cdef class Fifo:
                 tail = atomic_load(&ring.tail)
                 if _position(tail) != head:
                     ring.seen_tail = tail
-                elif not following:
-                    return NULL
-                else:                       # looked at before the tail, which thus was final
-                    give_back(self._records + _ring_start(k), _ring_bytes(k))
-                    atomic_store(&control.rings[following].head, _word(0, _items(ring.head)))
-                    atomic_store(&control.get_ring, following)
+                elif following:             # looked at before the tail, which thus was final
+                    if _ring_bytes(k) > KEPT:
+                        give_back(self._records + _ring_start(k), _ring_bytes(k))
+                    atomic_store(
+                        &control.rings[following - 1].head,
+                        _word(_position(control.rings[following - 1].head), _items(ring.head)))
+                    atomic_store(&control.get_ring, following - 1)
                     continue
-            n = <uint32_t>(_ring_bytes(k) // GRANULE)
-            place = self._place(k, head & (n - 1))
+                elif _ring_bytes(k) > KEPT and self._retire(k):
+                    continue
+                else:
+                    return NULL
+            place = self._place(k, head)
             header = (<int64_t*>place)[0]
             if header & 0xFF != FILLER:
                 kind[0] = <int>(header & 0xFF)
                 n_bytes[0] = header >> 8
                 return place + HEADER
-            atomic_store(
-                &ring.head, _word(head + n - (head & (n - 1)), _items(ring.head)))
+            head += <uint32_t>(_ring_bytes(k) // GRANULE - (head & (_ring_bytes(k) // GRANULE - 1)))
+            atomic_store(&ring.head, _word(head, _items(ring.head)))
+
+    cdef bint _retire(self, int64_t k) noexcept nogil:
+        """Have an empty ring followed by the first, which is small; needs the get lock."""
+        cdef Ring* ring = &self._control.rings[k]
+        if not try_lock(&self._control.put_lock):
+            return False                    # another time
+        # Nothing was put meanwhile.  (The rings' chain is this one: the others are vacant.)
+        if _position(ring.tail) == _position(ring.head) and not ring.following:
+            self._link(k, 0)
+        unlock(&self._control.put_lock)
+        return True
 
     cdef void consume(self, int64_t n_bytes) noexcept nogil:
-        cdef Ring* ring = &self._control.rings[self._control.get_ring]
-        atomic_store(
-            &ring.head, _word(_position(ring.head) + _granules(n_bytes), _items(ring.head) + 1))
+        cdef int64_t k = self._control.get_ring
+        cdef Ring* ring = &self._control.rings[k]
+        cdef uint32_t head = _position(ring.head) + <uint32_t>_granules(n_bytes)
+        cdef int kind
+        atomic_store(&ring.head, _word(head, _items(ring.head) + 1))
+        if _ring_bytes(k) > KEPT and head == _position(ring.seen_tail):
+            self.front(&kind, &n_bytes)     # which leaves a large ring that is empty
 
     cdef void after_get(self) noexcept nogil:
         # Only a queue with a limit has anybody who sleeps for room.
@@ -388,10 +447,16 @@ cdef class Fifo:
     # Counting and waiting
 
     cdef uint32_t size(self) noexcept nogil:
-        # The head first: while it is looked at, and the tail after it, items are only added.
+        # The head first: while it is looked at, and the tail after it, items are only added.  It is
+        # that of the ring from which items are got only while that has not changed.
         cdef Control* control = self._control
-        cdef int64_t head = atomic_load(&control.rings[atomic_load(&control.get_ring)].head)
-        cdef int64_t tail = atomic_load(&control.rings[atomic_load(&control.put_ring)].tail)
+        cdef int64_t k = atomic_load(&control.get_ring), head, tail
+        while True:
+            head = atomic_load(&control.rings[k].head)
+            if atomic_load(&control.get_ring) == k:
+                break
+            k = atomic_load(&control.get_ring)
+        tail = atomic_load(&control.rings[atomic_load(&control.put_ring)].tail)
         return _items(tail) - _items(head)
 
     cdef uint32_t unfinished(self) noexcept nogil:

@@ -48,14 +48,15 @@ static inline int64_t fastproc_this_pid(void) { return getpid(); }
 #include <stdlib.h>
 #include <string.h>
 
-/* From /proc/<pid>/stat: the third field is the state (Z and X: dead), the 22nd the time of birth in
-   clock ticks since the system began.  The second is the program's name in parentheses, which may
-   have spaces and parentheses of its own. */
+/* From /proc/<pid>/stat: the third field is the state (Z and X: dead), the 20th the number of threads
+   (a killed process is a zombie before the last of them has left the kernel, where it may still be
+   changing memory), the 22nd the time of birth in clock ticks since the system began.  The second is
+   the program's name in parentheses, which may have spaces and parentheses of its own. */
 static inline int64_t fastproc_birth(int64_t pid) {
     char text[1024];
     char *field;
     ssize_t n;
-    int fd, i;
+    int fd, i, is_zombie;
     snprintf(text, sizeof text, "/proc/%lld/stat", (long long)pid);
     fd = open(text, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -67,9 +68,10 @@ static inline int64_t fastproc_birth(int64_t pid) {
         field = strrchr(text, ')');
         if (field != NULL && field[1] == ' ') {
             field += 2;
-            if (*field == 'Z' || *field == 'X' || *field == 'x')
-                return FASTPROC_DEAD;
+            is_zombie = *field == 'Z' || *field == 'X' || *field == 'x';
             for (i = 3; i < 22 && field != NULL; i++) {
+                if (i == 20 && is_zombie && strtoll(field, NULL, 10) <= 1)
+                    return FASTPROC_DEAD;
                 field = strchr(field, ' ');
                 if (field != NULL)
                     field++;

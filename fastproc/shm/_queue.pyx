@@ -7,8 +7,13 @@ An item is a record: a number and the like as itself, a short one as its pickle.
 buffers the record has PARTS, the pickle and the buffers, which are copied into it and out of it and
 pickled never.  A parcel (`parcel.py`) would save a copy, but its memory can be had from its sender
 only while that lives.
+
+With a lock of the fifo nothing is done that could run Python code or wait for the GIL: items are
+pickled before and unpickled after, what is allocated is nothing that the garbage collector counts,
+and after a long copy without the GIL the lock is released first.
 """
-# Safe for free-threaded Python: what is kept beside the fifo is set once, or under the fifo's lock.
+# Safe for free-threaded Python: what is kept beside the fifo is set once, or is a list, whose
+# methods are atomic.
 
 import operator
 import pickle
@@ -18,113 +23,144 @@ from types import GenericAlias
 
 from cpython.buffer cimport Py_buffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from fastproc.shm._fifo cimport ALL_DONE, AN_ITEM, PARTS, Fifo, Refusal
+from fastproc.shm._lock cimport try_lock
 from fastproc.shm._park cimport NEVER, deadline_of
 from fastproc.shm._placed cimport Placed, check_made
-from fastproc.shm._plain cimport PICKLE, is_plain_kind, pack_scalar, unpack_plain
+from fastproc.shm._plain cimport NONE, PICKLE, REAL, pack_scalar, unpack_plain
 
 from fastproc.shm import serialize
 
 cdef enum:
-    # Items that are put or got at once; then others may have the lock.
+    # Items that are put or got with a lock taken once, and bytes of them; then others may have it.
     BATCH = 1024
+    BATCH_BYTES = 1 << 20
     # Bytes from which on a copy is worth letting the GIL go.
     LEAST_WITHOUT_GIL = 65536
     MOST_ITEMS = 0x7FFFFFFF
+    # Parts begin at multiples of this in a record, as what Python allocates does.
+    ALIGNMENT = 16
 
 
-cdef class _Item:
-    """What becomes of an object that is not a scalar."""
-    cdef int kind
-    cdef list parts                         # memoryviews of bytes
-    cdef int64_t n_bytes                    # of the payload
-    cdef object handles
-
-    cdef void write(self, char* place) noexcept:
-        """Write the payload; needs the put lock."""
-        cdef object part
-        cdef int64_t* sizes = <int64_t*>place
-        cdef Py_buffer* view
-        if self.kind == PARTS:
-            sizes[0] = len(self.parts)
-            place += 8 * (1 + sizes[0])
-            for part in self.parts:
-                sizes += 1
-                sizes[0] = PyMemoryView_GET_BUFFER(part).len
-        for part in self.parts:
-            view = PyMemoryView_GET_BUFFER(part)
-            _copy(place, <const char*>view.buf, view.len)
-            place += _padded(view.len)
+cdef struct Part:
+    const char* data
+    int64_t n_bytes
 
 
 cdef inline int64_t _padded(int64_t n_bytes) noexcept nogil:
-    return (n_bytes + 7) & ~<int64_t>7
+    return (n_bytes + ALIGNMENT - 1) & ~<int64_t>(ALIGNMENT - 1)
 
 
-cdef void _copy(char* to, const char* source, size_t n) noexcept:
-    if n < LEAST_WITHOUT_GIL:
-        memcpy(to, source, n)
-    else:
-        with nogil:
-            memcpy(to, source, n)
+cdef inline bint _is_scalar(int kind) noexcept nogil:
+    return NONE <= kind <= REAL
+
+
+cdef class _Item:
+    """What becomes of an object that is not a scalar: one part, or the number of PARTS, their sizes
+    and they.
+    """
+    cdef int kind
+    cdef int64_t n_bytes                    # of the payload
+    cdef object handles
+    cdef list _views                        # of the parts, to keep them
+    cdef Part* _parts
+    cdef Py_ssize_t _n_parts
+
+    def __dealloc__(self):
+        free(self._parts)
+
+    cdef void write(self, char* place) noexcept nogil:
+        """Write the payload; needs the put lock."""
+        cdef int64_t* sizes = <int64_t*>place
+        cdef Py_ssize_t i
+        if self.kind != PARTS:
+            memcpy(place, self._parts[0].data, self._parts[0].n_bytes)
+            return
+        sizes[0] = self._n_parts
+        place += _padded(8 * (1 + self._n_parts))
+        for i in range(self._n_parts):
+            sizes[1 + i] = self._parts[i].n_bytes
+            memcpy(place, self._parts[i].data, self._parts[i].n_bytes)
+            place += _padded(self._parts[i].n_bytes)
 
 
 cdef _Item _pack(object obj):
     """Pickle `obj` for any relative, which knows what an import of the main script defines."""
     cdef _Item item = _Item.__new__(_Item)
+    cdef Py_buffer* buffer
+    cdef Py_ssize_t i
     kind, data, buffers, item.handles = serialize.pack(obj, serialize.names_of_workers("spawn"))
     item.kind = PARTS if buffers else kind
-    item.parts = [memoryview(data), *buffers]
-    item.n_bytes = 0
-    for part in item.parts:
-        item.n_bytes += _padded(part.nbytes)
-    if buffers:
-        item.n_bytes += 8 * (1 + len(item.parts))
-    else:
-        item.n_bytes = len(data)
+    item._views = [memoryview(data), *buffers]
+    item._n_parts = len(item._views)
+    item._parts = <Part*>malloc(item._n_parts * sizeof(Part))
+    if item._parts == NULL:
+        serialize.recall(item.handles)
+        raise MemoryError
+    for i in range(item._n_parts):
+        buffer = PyMemoryView_GET_BUFFER(item._views[i])
+        item._parts[i].data, item._parts[i].n_bytes = <const char*>buffer.buf, buffer.len
+    if item.kind != PARTS:
+        item.n_bytes = item._parts[0].n_bytes
+        return item
+    item.n_bytes = _padded(8 * (1 + item._n_parts))
+    for i in range(item._n_parts):
+        item.n_bytes += _padded(item._parts[i].n_bytes)
     return item
 
 
-cdef object _read(int kind, const char* place, int64_t n_bytes):
-    """Return a scalar, or the bytes of another item; needs the get lock."""
-    cdef const int64_t* sizes = <const int64_t*>place
+cdef _Item _pack_unless_scalar(object obj):
+    cdef int64_t word
+    return _pack(obj) if pack_scalar(obj, &word) == PICKLE else None
+
+
+cdef object _room_for(int kind, int64_t n_bytes, char** memory):
+    """Return an object for the bytes of an item, and where they go."""
+    if kind == PARTS:                       # arrays that lie in it are writable
+        room = PyByteArray_FromStringAndSize(NULL, n_bytes)
+        memory[0] = PyByteArray_AS_STRING(room)
+    else:
+        room = PyBytes_FromStringAndSize(NULL, n_bytes)
+        memory[0] = PyBytes_AS_STRING(room)
+    return room
+
+
+cdef object _open(int kind, object data):
+    """Return an item from its bytes."""
+    cdef const int64_t* sizes
+    cdef int64_t start
     cdef Py_ssize_t i
-    cdef list parts
-    if is_plain_kind(kind) and kind != PARTS:
-        return unpack_plain(kind, place, n_bytes)
     if kind == PICKLE:
-        data = PyBytes_FromStringAndSize(NULL, n_bytes)
-        _copy(PyBytes_AS_STRING(data), place, n_bytes)
-        return data
+        return pickle.loads(data)
+    if kind != PARTS:
+        return unpack_plain(kind, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    sizes = <const int64_t*>PyByteArray_AS_STRING(data)
+    start = _padded(8 * (1 + sizes[0]))
     parts = []
-    place += 8 * (1 + sizes[0])
+    view = memoryview(data)
     for i in range(1, 1 + sizes[0]):
-        part = PyByteArray_FromStringAndSize(NULL, sizes[i])
-        _copy(PyByteArray_AS_STRING(part), place, sizes[i])
-        place += _padded(sizes[i])
-        parts.append(part)
-    return parts
-
-
-cdef object _open(int kind, object read):
-    """Return an item from what `_read` has returned."""
-    if kind == PICKLE:
-        return pickle.loads(read)
-    if kind == PARTS:
-        return pickle.loads(read[0], buffers=read[1:])
-    return read
+        parts.append(view[start:start + sizes[i]])
+        start += _padded(sizes[i])
+    return pickle.loads(parts[0], buffers=parts[1:])
 
 
 cdef class _Items(Placed):
     """What all queues have in common."""
     cdef Fifo _fifo
     cdef bint _closed                       # by this process
-    cdef object _failure                    # why an item could not be opened; the next get says so
+    # What this process has got and not returned, since an error or an interrupt came in between:
+    # kinds and bytes, or -1 and items.  The next who gets has it.
+    cdef list _left
+
+    def __cinit__(self, *args, **kwargs):
+        self._left = []
 
     cdef int _begin(self, int64_t most_items) except -1:
         self._fifo = Fifo(most_items)
@@ -139,75 +175,67 @@ cdef class _Items(Placed):
 
     cdef bint _put(self, object obj, int64_t deadline) except -1:
         """Put one item; return False if the deadline came first."""
-        cdef Refusal why
-        cdef Fifo fifo = self._fifo
-        cdef int64_t word = 0, n_bytes = 8
+        cdef int64_t word = 0
         cdef int kind = pack_scalar(obj, &word)
         cdef _Item item = None
-        cdef char* place
+        cdef bint was_put = False
         if kind == PICKLE:
             item = _pack(obj)
-            kind, n_bytes = item.kind, item.n_bytes
         try:
-            while True:
-                if not fifo.lock_put(deadline):
-                    break
-                place = fifo.reserve(n_bytes, &why)
-                if place != NULL:
-                    if item is None:
-                        (<int64_t*>place)[0] = word
-                    else:
-                        item.write(place)
-                    fifo.publish(kind, n_bytes)
-                    fifo.unlock_put()
-                    fifo.after_put()
-                    return True
-                fifo.unlock_put()
-                if not fifo.make_room(why, n_bytes, deadline):
-                    break
-        except BaseException:
-            if item is not None:
+            was_put = self._put_packed(item, kind, word, deadline)
+        finally:
+            if item is not None and not was_put:
                 serialize.recall(item.handles)
-            raise
-        if item is not None:
-            serialize.recall(item.handles)
-        return False
+        return was_put
+
+    cdef bint _put_packed(
+        self, _Item item, int kind, int64_t word, int64_t deadline
+    ) except -1:
+        cdef Refusal refusal
+        cdef Fifo fifo = self._fifo
+        cdef int64_t n_bytes = 8 if item is None else item.n_bytes
+        cdef char* place
+        while True:
+            if not fifo.lock_put(deadline):
+                return False
+            place = fifo.reserve(n_bytes, &refusal)
+            if place != NULL:
+                break
+            fifo.unlock_put()
+            if not fifo.make_room(refusal, n_bytes, deadline):
+                return False
+        if item is not None and n_bytes >= LEAST_WITHOUT_GIL:
+            with nogil:
+                self._finish(place, item, kind, word)
+        else:
+            self._finish(place, item, kind, word)
+        return True
+
+    cdef void _finish(self, char* place, _Item item, int kind, int64_t word) noexcept nogil:
+        """Write, publish, and release the lock."""
+        self._write(place, item, kind, word)
+        self._fifo.unlock_put()
+        self._fifo.after_put()
+
+    cdef void _write(self, char* place, _Item item, int kind, int64_t word) noexcept nogil:
+        if item is None:
+            (<int64_t*>place)[0] = word
+            self._fifo.publish(kind, 8)
+        else:
+            item.write(place)
+            self._fifo.publish(item.kind, item.n_bytes)
 
     cdef Py_ssize_t _put_many(self, list objs, int64_t deadline) except -1:
         """Put items in their order; return how many were put before the deadline."""
-        cdef Refusal why
-        cdef Fifo fifo = self._fifo
-        cdef int64_t word = 0, n_bytes
-        cdef Py_ssize_t done = 0, n = len(objs), stop
-        cdef int kind
+        cdef Py_ssize_t done = 0, n = len(objs)
         cdef _Item item
-        cdef char* place
-        # All are packed before the first is put: one that cannot be leaves the queue as it was.
-        cdef list items = [_pack_unless_scalar(obj) for obj in objs]
+        cdef list items = []
         try:
+            # All are packed before the first is put: one that cannot be leaves the queue as it was.
+            for obj in objs:
+                items.append(_pack_unless_scalar(obj))
             while done < n:
-                if not fifo.lock_put(deadline):
-                    break
-                stop = min(n, done + BATCH)
-                place = NULL
-                while done < stop:
-                    item = items[done]
-                    if item is None:
-                        kind, n_bytes = pack_scalar(objs[done], &word), 8
-                    else:
-                        kind, n_bytes = item.kind, item.n_bytes
-                    place = fifo.reserve(n_bytes, &why)
-                    if place == NULL:
-                        break
-                    if item is None:
-                        (<int64_t*>place)[0] = word
-                    else:
-                        item.write(place)
-                    fifo.publish(kind, n_bytes)
-                    done += 1
-                fifo.unlock_put()
-                fifo.after_put()
-                if place == NULL and not fifo.make_room(why, n_bytes, deadline):
+                if not self._put_batch(objs, items, &done, deadline):
                     break
         finally:
             for item in items[done:]:
@@ -215,88 +243,145 @@ cdef class _Items(Placed):
                     serialize.recall(item.handles)
         return done
 
+    cdef bint _put_batch(
+        self, list objs, list items, Py_ssize_t* done, int64_t deadline
+    ) except -1:
+        """Put some items; return False if the deadline came first."""
+        cdef Refusal refusal
+        cdef Fifo fifo = self._fifo
+        cdef int64_t word = 0, n_bytes = 0, left = BATCH_BYTES
+        cdef Py_ssize_t stop = min(<Py_ssize_t>len(objs), done[0] + BATCH)
+        cdef int kind = PICKLE
+        cdef _Item item
+        cdef char* place = NULL
+        if not fifo.lock_put(deadline):
+            return False
+        while done[0] < stop and left > 0:
+            item = items[done[0]]
+            if item is None:
+                kind = pack_scalar(objs[done[0]], &word)
+            n_bytes = 8 if item is None else item.n_bytes
+            place = fifo.reserve(n_bytes, &refusal)
+            if place == NULL:
+                break
+            done[0] += 1
+            if n_bytes >= LEAST_WITHOUT_GIL:
+                with nogil:
+                    self._finish(place, item, kind, word)
+                return True
+            self._write(place, item, kind, word)
+            left -= n_bytes
+        fifo.unlock_put()
+        fifo.after_put()
+        return place != NULL or fifo.make_room(refusal, n_bytes, deadline)
+
     cdef object _get(self, int64_t deadline):
         """Get one item; raise Empty if the deadline comes first."""
         cdef Fifo fifo = self._fifo
         cdef int kind
         cdef int64_t n_bytes
         cdef char* place
-        cdef object read
-        self._tell_of_failure()
+        cdef object item
+        if self._left:
+            kind, data = self._left.pop(0)
+            return self._open(kind, data)
         while True:
             if not fifo.lock_get(deadline):
                 raise Empty
             place = fifo.front(&kind, &n_bytes)
             if place != NULL:
-                try:
-                    read = _read(kind, place, n_bytes)
-                except BaseException:       # no memory
-                    fifo.unlock_get()
-                    raise
-                fifo.consume(n_bytes)
-                fifo.unlock_get()
-                fifo.after_get()
-                return _open(kind, read)
+                break
             fifo.unlock_get()
             if not fifo.wait_for(AN_ITEM, deadline):
                 raise Empty
+        if _is_scalar(kind):
+            item = unpack_plain(kind, place, n_bytes)
+            fifo.consume(n_bytes)
+            fifo.unlock_get()
+            fifo.after_get()
+            return item
+        return self._open(kind, self._take(kind, place, n_bytes))
+
+    cdef object _take(self, int kind, char* place, int64_t n_bytes):
+        """Return the bytes of the item in front, consume it, and release the lock."""
+        cdef char* memory
+        try:
+            room = _room_for(kind, n_bytes, &memory)
+        except BaseException:               # no memory; the item stays
+            self._fifo.unlock_get()
+            raise
+        if n_bytes >= LEAST_WITHOUT_GIL:
+            with nogil:
+                self._consume(memory, place, n_bytes)
+        else:
+            self._consume(memory, place, n_bytes)
+        return room
+
+    cdef void _consume(self, char* memory, const char* place, int64_t n_bytes) noexcept nogil:
+        memcpy(memory, place, n_bytes)
+        self._fifo.consume(n_bytes)
+        self._fifo.unlock_get()
+        self._fifo.after_get()
+
+    cdef object _open(self, int kind, object data):
+        """Return an item that has been got."""
+        if kind < 0:
+            return data
+        try:
+            return _open(kind, data)
+        except Exception:
+            raise
+        except BaseException:               # an interrupt costs no item
+            self._left.insert(0, (kind, data))
+            raise
 
     cdef list _get_many(self, Py_ssize_t most, int64_t deadline):
         """Get the items that are there, after waiting for the first of them."""
+        cdef list items = []
+        cdef int kind
+        if most == 0:
+            return items
+        items.append(self._get(deadline))
+        most = min(most, 1 + <Py_ssize_t>len(self._left) + <Py_ssize_t>self._fifo.size())
+        try:
+            while len(items) < most:
+                if self._left:
+                    kind, data = self._left[0]
+                    try:
+                        items.append(data if kind < 0 else _open(kind, data))
+                    except Exception:
+                        break               # it stays, and is raised to the next who gets
+                    del self._left[0]
+                elif not self._get_batch(items, most):
+                    break
+                PyErr_CheckSignals()
+        except BaseException:
+            self._left[:0] = [(-1, item) for item in items]
+            raise
+        return items
+
+    cdef bint _get_batch(self, list items, Py_ssize_t most) except -1:
+        """Get scalars, or the bytes of one other item; return False if nobody has left any."""
         cdef Fifo fifo = self._fifo
         cdef int kind
         cdef int64_t n_bytes
-        cdef char* place
-        cdef object read
-        cdef list items = []
-        cdef Py_ssize_t _i
-        cdef bint is_open
-        self._tell_of_failure()
-        while len(items) < most:
-            if not fifo.lock_get(deadline):
+        cdef char* place = NULL
+        cdef Py_ssize_t stop = min(most, <Py_ssize_t>len(items) + BATCH)
+        # Without waiting, as there is something to return.
+        if not try_lock(&fifo._control.get_lock):
+            return False
+        while len(items) < stop:
+            place = fifo.front(&kind, &n_bytes)
+            if place == NULL:
                 break
-            is_open = True
-            try:
-                for _i in range(BATCH):
-                    place = fifo.front(&kind, &n_bytes)
-                    if place == NULL or len(items) == most:
-                        break
-                    read = _read(kind, place, n_bytes)
-                    fifo.consume(n_bytes)
-                    # An item that is yet to be unpickled ends the batch: what is got is returned,
-                    # whatever that raises.
-                    is_open = is_plain_kind(kind) and kind != PARTS
-                    if not is_open:
-                        break
-                    items.append(read)
-            finally:
-                fifo.unlock_get()
-                fifo.after_get()
-            if not is_open:
-                try:
-                    items.append(_open(kind, read))
-                except BaseException as error:
-                    if not items:
-                        raise
-                    self._failure = error
-                    break
-            elif place == NULL:
-                if items or not fifo.wait_for(AN_ITEM, deadline):
-                    break
-        if not items and most > 0:
-            raise Empty
-        return items
-
-    cdef int _tell_of_failure(self) except -1:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        return 0
-
-
-cdef object _pack_unless_scalar(object obj):
-    cdef int64_t word
-    return _pack(obj) if pack_scalar(obj, &word) == PICKLE else None
+            if not _is_scalar(kind):
+                self._left.append((kind, self._take(kind, place, n_bytes)))
+                return True
+            items.append(unpack_plain(kind, place, n_bytes))
+            fifo.consume(n_bytes)
+        fifo.unlock_get()
+        fifo.after_get()
+        return place != NULL
 
 
 cdef class SimpleQueue(_Items):
@@ -346,7 +431,7 @@ cdef class SimpleQueue(_Items):
     def empty(self):
         """Tell whether there is no item in the queue at this moment."""
         self._check()
-        return not self._fifo.holds(AN_ITEM)
+        return not (self._left or self._fifo.holds(AN_ITEM))
 
     def close(self):
         """Use the queue no more in this process."""
@@ -376,6 +461,9 @@ cdef class Queue(_Items):
 
     A queue without a limit takes up to the machine's memory, twice as much each time that it is
     full; then `put` waits.
+
+    A process that is stopped (not killed) in the middle of a `put` or `get` stops the others' until
+    it goes on; those with a timeout, or without waiting, then give up after a second at the latest.
 
     Examples
     --------
@@ -515,12 +603,12 @@ cdef class Queue(_Items):
     def qsize(self):
         """Return how many items are in the queue at this moment."""
         check_made(self)
-        return self._fifo.size()
+        return len(self._left) + self._fifo.size()
 
     def empty(self):
         """Tell whether there is no item in the queue at this moment."""
         check_made(self)
-        return not self._fifo.holds(AN_ITEM)
+        return not (self._left or self._fifo.holds(AN_ITEM))
 
     def full(self):
         """Tell whether the queue has as many items as it may at this moment."""

@@ -33,8 +33,6 @@ from typing import Any, NoReturn
 from fastproc import config
 from fastproc.errors import ConfigError, SegmentGoneError
 
-_ZEROS = bytes(1 << 20)
-
 #: What a handle carries so that another process finds the memory; its first item is the kind.
 Place = tuple[Any, ...]
 
@@ -95,14 +93,12 @@ class Memory:
             If the file system has no room for them.  A memfd takes pages from the machine as they
             are touched, and all that can be said beforehand is in `most_bytes`.
         """
-        if self.kind != "file":
+        # Elsewhere nothing can be claimed that others may be writing already, and a full disk ends
+        # who touches a page too many.
+        if self.kind != "file" or not hasattr(os, "posix_fallocate"):
             return
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self.fd, start, stop - start)
-            else:
-                for at in range(start, stop, len(_ZEROS)):
-                    os.pwrite(self.fd, _ZEROS[: stop - at], at)
+            os.posix_fallocate(self.fd, start, stop - start)
         except OSError as error:
             _explain(error, stop - start)
 

@@ -174,22 +174,20 @@ class _Process:
             segment = min(reversed(fitting), key=lambda segment: segment.nbytes)
             del self.recycled[segment.token]
             return segment, False
+        return self.fresh(size), True
+
+    def fresh(self, nbytes: int, is_sparse: bool = False) -> Segment:
+        """Return a segment of new memory; a sparse one is not recycled."""
         try:
-            block = memory.create(HEADER_BYTES + size)
+            block = memory.create(HEADER_BYTES + nbytes, is_sparse)
         except (OSError, MemoryError):
             if not self.recycled and not self.idle:
                 raise
             self._keep_at_most(0, 0)  # what is kept for later may be what is missing now
-            block = memory.create(HEADER_BYTES + size)
-        segment = Segment(block, is_owner=True)
-        self.segments[segment.token] = segment
-        return segment, True
-
-    def create_sparse(self, nbytes: int) -> Segment:
-        """Return a fresh segment of addresses, which is not recycled."""
-        block = memory.create(HEADER_BYTES + nbytes, is_sparse=True)
-        block.claim(0, HEADER_BYTES)
-        segment = Segment(block, is_owner=True, is_sparse=True)
+            block = memory.create(HEADER_BYTES + nbytes, is_sparse)
+        if is_sparse:
+            block.claim(0, HEADER_BYTES)
+        segment = Segment(block, is_owner=True, is_sparse=is_sparse)
         self.segments[segment.token] = segment
         return segment
 
@@ -419,7 +417,7 @@ def create_sparse(nbytes: int) -> tuple[Segment, Root]:
         If there are not so many addresses, as with ``ulimit -v``.
     """
     with _process.guard:
-        segment = _process.create_sparse(nbytes)
+        segment = _process.fresh(nbytes, is_sparse=True)
         return segment, segment.lease()
 
 

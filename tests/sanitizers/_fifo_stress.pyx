@@ -55,19 +55,19 @@ cdef void lock(int64_t* word) noexcept nogil:
 
 cdef int produce(Fifo fifo, int64_t producer, int64_t count, bint late) except -1 nogil:
     cdef int64_t number, i, n, key
-    cdef Refusal why
+    cdef Refusal refusal
     cdef char* place
     for number in range(count):
         key = key_of(producer, number)
         n = length_of(key)
         while True:
             lock(&fifo._control.put_lock)
-            place = fifo.reserve(n, &why)
+            place = fifo.reserve(n, &refusal)
             if place != NULL:
                 break
             fifo.unlock_put()
             with gil:
-                fifo.make_room(why, n, NEVER)
+                fifo.make_room(refusal, n, NEVER)
         (<int64_t*>place)[0] = key
         for i in range(8, n):
             place[i] = byte_of(key, i)

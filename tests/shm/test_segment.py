@@ -137,11 +137,11 @@ def test_what_is_kept_makes_way_when_there_is_no_room(monkeypatch):
     assert process.recycled
     create, tries = segment.memory.create, []
 
-    def refuse_once(size):
+    def refuse_once(size, is_sparse=False):
         tries.append(size)
         if len(tries) == 1:
             raise MemoryError
-        return create(size)
+        return create(size, is_sparse)
 
     monkeypatch.setattr(segment.memory, "create", refuse_once)
     array = shared_empty(MIB)
