@@ -113,19 +113,19 @@ class _Context(context.BaseContext):
         """Return a queue between processes."""
         from fastproc.shm.queues import Queue
 
-        return Queue(maxsize)
+        return Queue(maxsize, ctx=self)
 
     def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:
         """Return a queue that can be waited for until all in it is done."""
         from fastproc.shm.queues import JoinableQueue
 
-        return JoinableQueue(maxsize)
+        return JoinableQueue(maxsize, ctx=self)
 
     def SimpleQueue(self) -> queues.SimpleQueue:
         """Return a queue of the fewest parts."""
         from fastproc.shm.queues import SimpleQueue
 
-        return SimpleQueue()
+        return SimpleQueue(ctx=self)
 
     def RawValue(self, typecode_or_type: Any, *args: Any) -> Any:
         """Return a ctypes object in shared memory."""

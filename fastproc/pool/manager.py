@@ -235,8 +235,6 @@ class Manager:
         self.dispatcher.bury(slot)
         if self._false_starts >= MOST_FALSE_STARTS:
             self.dispatcher.fail_all(remote.false_start(process))
-        if process.exitcode is not None:  # multiprocessing may have waited for it, at exit
-            process.close()
         self._vacant.append(slot)
 
     def _fill(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import sys
 import types
 from typing import Any
 
@@ -27,10 +28,8 @@ def packed(error: BaseException) -> Description:
     except BaseException:
         text = f"{type(error).__qualname__}, whose traceback could not be made"
     try:
-        payload = serialize.dumps(error, serialize.HERE)
-        data = payload.data if payload.kind == serialize.PICKLE else None
-        if data is not None:
-            serialize.loads(data)
+        data = bytes(serialize.pack(error, serialize.HERE, sys.maxsize).data)
+        serialize.loads(data)
     except BaseException:  # whatever the user's class does, the text is good
         data = None
     return data, type(error).__qualname__, _message(error), text

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 class Barrier(threading.Barrier):
     def __init__(
@@ -9,4 +10,6 @@ class Barrier(threading.Barrier):
         parties: int,
         action: Callable[[], object] | None = None,
         timeout: float | None = None,
+        *,
+        ctx: Any = None,
     ) -> None: ...

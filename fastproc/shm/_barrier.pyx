@@ -266,7 +266,7 @@ class Barrier(threading.Barrier):
     0
     """
 
-    def __init__(self, parties, action=None, timeout=None):
+    def __init__(self, parties, action=None, timeout=None, *, ctx=None):
         self._lie_over(_Room(parties), parties, action, timeout)
 
     def _lie_over(self, room, parties, action, timeout):

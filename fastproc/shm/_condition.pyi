@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from typing_extensions import disjoint_base
 
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 @disjoint_base
 class Condition:
-    def __init__(self, lock: Lock | RLock | None = None) -> None: ...
+    def __init__(self, lock: Lock | RLock | None = None, *, ctx: Any = None) -> None: ...
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool: ...
     def release(self) -> None: ...
     def wait(self, timeout: float | None = None) -> bool: ...

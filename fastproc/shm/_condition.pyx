@@ -115,7 +115,7 @@ cdef class Condition(Placed):
     False
     """
 
-    def __init__(self, lock=None):
+    def __init__(self, lock=None, *, ctx=None):
         if lock is None:
             lock = RLock()
         elif not isinstance(lock, _Holdable):

@@ -56,7 +56,7 @@ cdef class Event(Placed):
     True
     """
 
-    def __init__(self):
+    def __init__(self, *, ctx=None):
         self._lie_over(blocks.allocate(8))
 
     def _lie_over(self, block):

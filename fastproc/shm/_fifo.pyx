@@ -145,9 +145,9 @@ cdef class Fifo:
     """
 
     def __init__(self, int64_t most_items):
-        cdef Py_ssize_t n_rings = 0, size = DENSE_BYTES
+        cdef Py_ssize_t n_rings = 1, size = DENSE_BYTES
         if memory.can_be_sparse():
-            size = 2 * memory.most_bytes()  # so that one ring can have all
+            size = memory.most_addresses()
         while n_rings < MOST_RINGS and _ring_start(n_rings + 1) <= size:
             n_rings += 1
         while True:

@@ -39,6 +39,7 @@ from fastproc.shm._root cimport Root
 
 from fastproc.errors import OwnerDied
 from fastproc.shm import block as blocks
+from fastproc.shm.standard import SemLock
 
 cdef extern from "Python.h" nogil:
     unsigned long PyThread_get_thread_ident()
@@ -158,6 +159,10 @@ cdef int64_t _take_back(int64_t* word, int64_t* vain, bint has_slept) noexcept:
 
 
 cdef class _Holdable(Placed):
+    @property
+    def _semlock(self):
+        return SemLock(self)
+
     cdef bint _is_mine(self) noexcept:
         return False
 
@@ -185,7 +190,7 @@ cdef class Lock(_Holdable):
     False
     """
 
-    def __init__(self):
+    def __init__(self, *, ctx=None):
         self._lie_over(blocks.allocate(8))
 
     def _lie_over(self, block):
@@ -283,7 +288,7 @@ cdef class RLock(_Holdable):
     ...     pass
     """
 
-    def __init__(self):
+    def __init__(self, *, ctx=None):
         self._lie_over(blocks.allocate(32))
 
     def _lie_over(self, block):

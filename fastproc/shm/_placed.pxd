@@ -3,6 +3,7 @@
 
 cdef class Placed:
     cdef object __weakref__
+    cdef dict __dict__                      # users give names to locks
     cdef readonly object _block
 
 # Raises the error of an object whose __init__ was not called.

@@ -15,7 +15,9 @@ and after a long copy without the GIL the lock is released first.
 # Safe for free-threaded Python: what is kept beside the fifo is set once, or is a list, whose
 # methods are atomic.
 
+import multiprocessing
 import operator
+import os
 import pickle
 import sys
 from queue import Empty, Full
@@ -37,6 +39,7 @@ from fastproc.shm._placed cimport Placed, check_made
 from fastproc.shm._plain cimport NONE, PICKLE, REAL, pack_scalar, unpack_plain
 
 from fastproc.shm import serialize
+from fastproc.shm.standard import Reader
 
 cdef enum:
     # Items that are put or got with a lock taken once, and bytes of them; then others may have it.
@@ -91,12 +94,16 @@ cdef class _Item:
             place += _padded(self._parts[i].n_bytes)
 
 
-cdef _Item _pack(object obj):
-    """Pickle `obj` for any relative, which knows what an import of the main script defines."""
+cdef _Item _pack(object obj, bint by_name):
+    """Pickle `obj` for any relative.
+
+    Forks have, `by_name`, what ``__main__`` has here; all know what an import of a script defines.
+    """
     cdef _Item item = _Item.__new__(_Item)
     cdef Py_buffer* buffer
     cdef Py_ssize_t i
-    kind, data, buffers, item.handles = serialize.pack(obj, serialize.names_of_workers("spawn"))
+    kind, data, buffers, item.handles = serialize.pack(
+        obj, serialize.HERE if by_name else serialize.names_of_workers("spawn"))
     item.kind = PARTS if buffers else kind
     item._views = [memoryview(data), *buffers]
     item._n_parts = len(item._views)
@@ -116,9 +123,9 @@ cdef _Item _pack(object obj):
     return item
 
 
-cdef _Item _pack_unless_scalar(object obj):
+cdef _Item _pack_unless_scalar(object obj, bint by_name):
     cdef int64_t word
-    return _pack(obj) if pack_scalar(obj, &word) == PICKLE else None
+    return _pack(obj, by_name) if pack_scalar(obj, &word) == PICKLE else None
 
 
 cdef object _room_for(int kind, int64_t n_bytes, char** memory):
@@ -154,7 +161,9 @@ cdef object _open(int kind, object data):
 cdef class _Items(Placed):
     """What all queues have in common."""
     cdef Fifo _fifo
+    cdef bint _by_name                      # whether its users are forks
     cdef bint _closed                       # by this process
+    cdef object _waitable
     # What this process has got and not returned, since an error or an interrupt came in between:
     # kinds and bytes, or -1 and items.  The next who gets has it.
     cdef list _left
@@ -162,13 +171,30 @@ cdef class _Items(Placed):
     def __cinit__(self, *args, **kwargs):
         self._left = []
 
-    cdef int _begin(self, int64_t most_items) except -1:
+    cdef int _begin(self, int64_t most_items, object ctx) except -1:
+        context = multiprocessing if ctx is None else ctx
+        method = context.get_start_method(allow_none=True)
+        self._by_name = "fork" == (method or multiprocessing.get_all_start_methods()[0])
         self._fifo = Fifo(most_items)
         self._block = self._fifo.block
         return 0
 
-    def _lie_over(self, block):
-        self._block, self._fifo = block, Fifo.over(block)
+    def _lie_over(self, block, by_name):
+        self._block, self._fifo, self._by_name = block, Fifo.over(block), by_name
+
+    def _state(self):
+        return self._by_name,
+
+    @property
+    def _reader(self):
+        check_made(self)
+        if self._waitable is None or self._waitable.pid != os.getpid():
+            self._waitable = Reader(self)
+        return self._waitable
+
+    def _await_item(self, timeout):
+        """Wait until there is an item; return whether there is."""
+        return bool(self._left) or self._fifo.wait_for(AN_ITEM, deadline_of(True, timeout))
 
     def __class_getitem__(cls, item):
         return GenericAlias(cls, item)
@@ -180,7 +206,7 @@ cdef class _Items(Placed):
         cdef _Item item = None
         cdef bint was_put = False
         if kind == PICKLE:
-            item = _pack(obj)
+            item = _pack(obj, self._by_name)
         try:
             was_put = self._put_packed(item, kind, word, deadline)
         finally:
@@ -233,7 +259,7 @@ cdef class _Items(Placed):
         try:
             # All are packed before the first is put: one that cannot be leaves the queue as it was.
             for obj in objs:
-                items.append(_pack_unless_scalar(obj))
+                items.append(_pack_unless_scalar(obj, self._by_name))
             while done < n:
                 if not self._put_batch(objs, items, &done, deadline):
                     break
@@ -397,8 +423,8 @@ cdef class SimpleQueue(_Items):
     'item'
     """
 
-    def __init__(self):
-        self._begin(0)
+    def __init__(self, *, ctx=None):
+        self._begin(0, ctx)
 
     cdef int _check(self) except -1:
         check_made(self)
@@ -452,6 +478,9 @@ cdef class Queue(_Items):
     ----------
     maxsize : int, default 0
         How many items there may be at once; any number if it is 0 or less.
+    ctx : context, optional
+        Whose processes use it; the default one if None.  What a program without a script (a
+        notebook, a REPL) defines goes to forks by name, and to others by value.
 
     Notes
     -----
@@ -478,10 +507,10 @@ cdef class Queue(_Items):
     [1, 2, 3]
     """
 
-    def __init__(self, maxsize=0):
+    def __init__(self, maxsize=0, *, ctx=None):
         # More items than can be counted are no limit.
         most = max(0, operator.index(maxsize))
-        self._begin(most if most < MOST_ITEMS else 0)
+        self._begin(most if most < MOST_ITEMS else 0, ctx)
 
     cdef int _check(self) except -1:
         check_made(self)

@@ -42,6 +42,7 @@ The order of memory: who takes a unit acquires, by LOCK, what was written before
 # Safe for free-threaded Python: everything is changed under LOCK, `_entry` too, apart from the
 # registers for the end of the process, which are one operation of a set or dictionary each.
 
+import errno
 import os
 from multiprocessing import util
 from weakref import WeakSet
@@ -58,6 +59,7 @@ from fastproc.shm._process cimport has_ended, this_process
 from fastproc.shm._root cimport Root
 
 from fastproc.shm import block as blocks
+from fastproc.shm.standard import SemLock
 
 cdef enum:
     LOCK = 0
@@ -139,7 +141,7 @@ cdef class Semaphore(Placed):
 
     Raises
     ------
-    ValueError
+    OSError
         If `value` is negative or greater than ``SEM_VALUE_MAX``.
 
     Examples
@@ -153,14 +155,14 @@ cdef class Semaphore(Placed):
     3
     """
 
-    def __init__(self, Py_ssize_t value=1):
+    def __init__(self, Py_ssize_t value=1, *, ctx=None):
         self._begin(value, VALUE)
 
     cdef int _begin(self, int64_t initial, int64_t limit) except -1:
         if initial < 0:
-            raise ValueError("semaphore initial value must be >= 0")
+            raise OSError(errno.EINVAL, "semaphore initial value must be >= 0")
         if initial > VALUE:
-            raise ValueError(f"semaphore initial value must be <= {VALUE}")
+            raise OSError(errno.EINVAL, f"semaphore initial value must be <= {VALUE}")
         self._lie_over(blocks.allocate(NBYTES))
         self._words[UNITS] = self._words[INITIAL] = initial
         self._words[LIMIT] = limit
@@ -385,6 +387,10 @@ cdef class Semaphore(Placed):
         check_made(self)
         return atomic_load(self._words + UNITS) & VALUE
 
+    @property
+    def _semlock(self):
+        return SemLock(self)
+
     def locked(self):
         """Tell whether there is no unit to be had."""
         return self.get_value() == 0
@@ -412,7 +418,7 @@ cdef class BoundedSemaphore(Semaphore):
 
     Raises
     ------
-    ValueError
+    OSError
         If `value` is negative or greater than ``SEM_VALUE_MAX``.
 
     Examples
@@ -424,7 +430,7 @@ cdef class BoundedSemaphore(Semaphore):
     ValueError: semaphore or lock released too many times
     """
 
-    def __init__(self, Py_ssize_t value=1):
+    def __init__(self, Py_ssize_t value=1, *, ctx=None):
         self._begin(value, value)
 
     def __repr__(self):

@@ -30,6 +30,11 @@ import tempfile
 from multiprocessing import AuthenticationError, reduction
 from typing import Any, NoReturn
 
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 from fastproc import config
 from fastproc.errors import ConfigError, SegmentGoneError
 
@@ -141,6 +146,19 @@ def create(size: int, is_sparse: bool = False) -> Memory:
         return _create_file(size, is_sparse)
     except OSError as error:
         _explain(error, size)
+
+
+def most_addresses() -> int:
+    """Return how many sparse bytes one block may have: twice the memory that there is.
+
+    Where addresses are limited (``ulimit -v``) they are shared out: a 32nd of them.
+    """
+    most = 2 * most_bytes()
+    if resource is not None:
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            most = min(most, limit // 32)
+    return most
 
 
 def can_be_sparse() -> bool:

@@ -186,8 +186,11 @@ class Packed(NamedTuple):
     handles: list[Handle]  # of the shared memory that travels with it
 
 
-def pack(obj: Any, names: Names) -> Packed:
-    """Pickle `obj` for a process that knows `names`; whatever pickling raises is raised here."""
+def pack(obj: Any, names: Names, least_buffer: int = LEAST_BUFFER) -> Packed:
+    """Pickle `obj` for a process that knows `names`, buffers from some size on out of band.
+
+    Whatever pickling raises is raised here.
+    """
     if type(obj) is list and LEAST_NUMBERS <= len(obj) <= MOST_INLINE // 8:
         numbers = pack_numbers(obj)
         if numbers is not None:
@@ -199,7 +202,7 @@ def pack(obj: Any, names: Names) -> Packed:
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         view = buffer.raw()
-        if view.nbytes < LEAST_BUFFER:
+        if view.nbytes < least_buffer:
             return True  # pickled with the rest
         buffers.append(view)
         return False

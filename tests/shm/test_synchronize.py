@@ -208,7 +208,7 @@ def test_values_of_semaphores(kit, name):
 @SEMAPHORES
 @pytest.mark.parametrize(("value", "sign"), [(-1, ">= 0"), (2**31, "<= 2147483647")])
 def test_values_that_semaphores_refuse(name, value, sign):
-    with pytest.raises(ValueError, match=f"semaphore initial value must be {sign}"):
+    with pytest.raises(OSError, match=f"semaphore initial value must be {sign}"):
         getattr(synchronize, name)(value)
 
 
