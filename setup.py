@@ -108,6 +108,7 @@ setup(
                 "fastproc.shm._counters",
                 "fastproc.shm._event",
                 "fastproc.shm._fifo",
+                "fastproc.shm._items",
                 "fastproc.shm._lock",
                 "fastproc.shm._mutex",
                 "fastproc.shm._park",

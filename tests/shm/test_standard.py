@@ -78,20 +78,11 @@ def test_queues_of_the_standard_library_over_our_locks():
     queue.join_thread()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Lock",
-        "RLock",
-        "Event",
-        "Condition",
-        "Semaphore",
-        "BoundedSemaphore",
-        "Queue",
-        "SimpleQueue",
-        "JoinableQueue",
-    ],
-)
+LOCKS = ["Lock", "RLock", "Event", "Condition", "Semaphore", "BoundedSemaphore"]
+QUEUES = ["Queue", "SimpleQueue", "JoinableQueue"]
+
+
+@pytest.mark.parametrize("name", [*LOCKS, *QUEUES])
 def test_a_context_may_be_given(name):
     """As multiprocessing's classes have it, which subclasses of users do."""
     module = fp.queues if "Queue" in name else fp.synchronize
