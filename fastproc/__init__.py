@@ -32,6 +32,8 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
+    from multiprocessing import SUBDEBUG as SUBDEBUG  # type: ignore[attr-defined]
+    from multiprocessing import SUBWARNING as SUBWARNING  # type: ignore[attr-defined]
     from multiprocessing import AuthenticationError as AuthenticationError
     from multiprocessing import BufferTooShort as BufferTooShort
     from multiprocessing import ProcessError as ProcessError
@@ -220,11 +222,12 @@ _KERNELS = (
     "var",
 )
 
-#: multiprocessing's own.
-_ERRORS = (
+_MULTIPROCESSINGS_OWN = (
     "AuthenticationError",
     "BufferTooShort",
     "ProcessError",
+    "SUBDEBUG",
+    "SUBWARNING",
     "TimeoutError",
 )
 
@@ -296,7 +299,7 @@ _import = lazy.importer(
         "shared_zeros": "fastproc.shm.array",
         **dict.fromkeys(_KERNELS, "fastproc.parallel"),
         **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),
-        **dict.fromkeys(_ERRORS, "multiprocessing"),
+        **dict.fromkeys(_MULTIPROCESSINGS_OWN, "multiprocessing"),
     },
     _MODULES,
 )

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 from fastproc import lazy
 
 if TYPE_CHECKING:
+    from multiprocessing.pool import MaybeEncodingError as MaybeEncodingError  # type: ignore[attr-defined]
+    from multiprocessing.pool import RemoteTraceback as RemoteTraceback  # type: ignore[attr-defined]
     from multiprocessing.pool import ThreadPool as ThreadPool
 
     from fastproc.pool.executor import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.pool import Pool as Pool
+    from fastproc.pool.result import AsyncResult as AsyncResult
 
 __all__ = ["Pool", "ProcessPoolExecutor", "ThreadPool"]
 
@@ -26,6 +29,10 @@ __getattr__ = lazy.importer(
     {
         "Pool": "fastproc.pool.pool",
         "ProcessPoolExecutor": "fastproc.pool.executor",
-        "ThreadPool": "multiprocessing.pool",  # looked for here by `import fastproc as mp`
+        "AsyncResult": "fastproc.pool.result",
+        # Looked for here by `import fastproc as mp`.
+        "MaybeEncodingError": "multiprocessing.pool",
+        "RemoteTraceback": "multiprocessing.pool",
+        "ThreadPool": "multiprocessing.pool",
     },
 )

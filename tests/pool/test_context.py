@@ -62,6 +62,32 @@ def test_names_of_multiprocessing(name):
     assert callable(getattr(fp, name)) == callable(getattr(multiprocessing, name))
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "SUBDEBUG",
+        "SUBWARNING",
+        "pool.AsyncResult",
+        "pool.MaybeEncodingError",
+        "pool.RemoteTraceback",
+        "pool.ThreadPool",
+        "queues.Empty",
+        "queues.Full",
+        "sharedctypes.Synchronized",
+        "synchronize.SEM_VALUE_MAX",
+    ],
+)
+def test_names_in_the_modules(path):
+    theirs, ours = multiprocessing, fp
+    for name in path.split("."):
+        if name in ("pool", "queues", "sharedctypes", "synchronize"):
+            importlib.import_module(f"multiprocessing.{name}")
+        theirs, ours = getattr(theirs, name), getattr(ours, name)
+    assert isinstance(ours, type) == isinstance(theirs, type)
+    if not isinstance(ours, type):
+        assert ours == theirs
+
+
 @pytest.mark.parametrize("name", [*fp._MODULES])
 def test_submodules(name):
     code = f"import fastproc as mp; print(mp.{name}.__name__)"
