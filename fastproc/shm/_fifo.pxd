@@ -111,6 +111,7 @@ cdef class Fifo:
     cdef bint _drains(self, Refusal refusal, int64_t n_bytes, int64_t deadline) noexcept nogil
     cdef bint _grow(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1
     cdef int64_t _larger(self, int64_t k, int64_t n_bytes, int64_t most) noexcept nogil
+    cdef bint _is_last(self, int64_t k) noexcept nogil
     cdef bint _is_vacant(self, int64_t k) noexcept nogil
     cdef void _link(self, int64_t k, int64_t other) noexcept nogil
     cdef bint _wait_for_a_step(self, Refusal refusal, int64_t deadline) except -1

@@ -305,7 +305,7 @@ cdef class Fifo:
         while True:
             if not self.lock_put(deadline):
                 return False
-            is_old = self._control.put_ring != k
+            is_old = not self._is_last(k)
             other = self._larger(k, n_bytes, most)
             self.unlock_put()
             if is_old:                      # another has gone on meanwhile
@@ -327,7 +327,7 @@ cdef class Fifo:
                 "which only the handle travels, or put parts of the item")
         if not self.lock_put(deadline):
             return False
-        if self._control.put_ring == k and self._is_vacant(other):
+        if self._is_last(k) and self._is_vacant(other):
             self._link(k, other)
         self.unlock_put()
         return True
@@ -347,6 +347,10 @@ cdef class Fifo:
                 return i
             fallback = i
         return fallback
+
+    cdef bint _is_last(self, int64_t k) noexcept nogil:
+        """Tell whether items are put into a ring, also if somebody died while going on to another."""
+        return self._control.put_ring == k and not self._control.rings[k].following
 
     cdef bint _is_vacant(self, int64_t k) noexcept nogil:
         """Tell whether neither side is in a ring, nor will be; needs the put lock."""
