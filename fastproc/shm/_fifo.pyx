@@ -349,7 +349,7 @@ cdef class Fifo:
         return fallback
 
     cdef bint _is_last(self, int64_t k) noexcept nogil:
-        """Tell whether items are put into a ring, also if somebody died while going on to another."""
+        """Tell whether items are put into a ring, even if one died while going on to another."""
         return self._control.put_ring == k and not self._control.rings[k].following
 
     cdef bint _is_vacant(self, int64_t k) noexcept nogil:
