@@ -9,15 +9,7 @@ from fastproc.shm._barrier import Barrier
 from fastproc.shm._condition import Condition
 from fastproc.shm._event import Event
 from fastproc.shm._lock import Lock, RLock
-from fastproc.shm._semaphore import SEM_VALUE_MAX, BoundedSemaphore, Semaphore
+from fastproc.shm._semaphore import SEM_VALUE_MAX as SEM_VALUE_MAX
+from fastproc.shm._semaphore import BoundedSemaphore, Semaphore
 
-__all__ = [
-    "SEM_VALUE_MAX",
-    "Barrier",
-    "BoundedSemaphore",
-    "Condition",
-    "Event",
-    "Lock",
-    "RLock",
-    "Semaphore",
-]
+__all__ = ["Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]

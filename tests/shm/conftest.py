@@ -27,11 +27,21 @@ def kit(request):
     return multiprocessing if request.param == "multiprocessing" else synchronize
 
 
+@pytest.fixture(scope="module")
+def relatives():
+    """One relative of each kind, for all tests of a module: to start one takes up to a second."""
+    made = {}
+    yield made
+    for each in made.values():
+        each.end()
+
+
 @pytest.fixture
-def relative(method, backend):
-    with_backend = Relative(method, backend)
-    yield with_backend
-    with_backend.end()
+def relative(method, backend, relatives):
+    kind = method, backend
+    if kind not in relatives or not relatives[kind].process.is_alive():
+        relatives[kind] = Relative(method, backend)
+    return relatives[kind]
 
 
 @pytest.fixture

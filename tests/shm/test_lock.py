@@ -271,7 +271,7 @@ def test_owners_killed_at_random(kind):
     np = pytest.importorskip("numpy")
     from fastproc.shm.array import shared_zeros
 
-    seconds = float(os.environ.get("FASTPROC_STORM", "0")) or 4
+    seconds = float(os.environ.get("FASTPROC_STORM", "0")) or 2
     context = multiprocessing.get_context("fork")
     lock, counts = kind(), shared_zeros(3, np.int64)
     random_ = random.Random(int(os.environ.get("FASTPROC_SEED", "1")))

@@ -634,7 +634,7 @@ def test_more_processes_than_cores(transport, maxsize, monkeypatch):
     monkeypatch.setenv("FASTPROC_TRANSPORT", transport)
     context = multiprocessing.get_context("spawn" if transport else "fork")
     queue, results = Queue(maxsize), Queue()
-    n = 300 if transport else 5_000
+    n = 100 if transport else 5_000
     children = [context.Process(target=put_range, args=(queue, n)) for _ in range(4)]
     children += [context.Process(target=count_all, args=(queue, results, n)) for _ in range(4)]
     for child in children:
