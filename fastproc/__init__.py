@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from multiprocessing import context as context
     from multiprocessing import dummy as dummy
     from multiprocessing import forkserver as forkserver
+    from multiprocessing import heap as heap
     from multiprocessing import managers as managers
     from multiprocessing import process as process
     from multiprocessing import reduction as reduction
@@ -273,6 +274,7 @@ _MODULES = {
     "context": "multiprocessing.context",
     "dummy": "multiprocessing.dummy",
     "forkserver": "multiprocessing.forkserver",
+    "heap": "multiprocessing.heap",
     "managers": "multiprocessing.managers",
     "process": "multiprocessing.process",
     "reduction": "multiprocessing.reduction",

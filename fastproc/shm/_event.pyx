@@ -124,4 +124,4 @@ cdef class Event(Placed):
                 return False
 
     def __repr__(self):
-        return f"<{type(self).__name__}({'set' if self.is_set() else 'unset'})>"
+        return f"<{type(self).__name__} at {id(self):#x} {'set' if self.is_set() else 'unset'}>"
