@@ -96,6 +96,7 @@ else:
     levels, flags = (X86_64_LEVELS if is_x86_64 else BASELINE), STRICT_FLOAT
 
 setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=[
         *kernel_modules(levels, flags),
         *cython_modules(
