@@ -23,6 +23,6 @@ settings.register_profile(
 settings.register_profile(
     "long", parent=settings.get_profile("fastproc"), max_examples=3000, derandomize=False
 )
-# For Python under a sanitizer, which is slow.
+# For Python under a sanitizer, which is slow, and for kernels that differ by compiler flags only.
 settings.register_profile("few", parent=settings.get_profile("fastproc"), max_examples=15)
 settings.load_profile("fastproc")

@@ -68,8 +68,9 @@ def test_bits_are_the_same_at_every_level():
 @pytest.mark.parametrize("level", OTHERS)
 def test_the_kernels_tests_pass_at(level):
     here = Path(__file__).parent
+    options = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=few"]
     answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", here / "parallel"],
+        [sys.executable, "-m", "pytest", *options, here / "parallel"],
         cwd=here.parent,
         env={**os.environ, "FASTPROC_CPU_LEVEL": level},
         capture_output=True,
