@@ -80,6 +80,7 @@ def storm(work, *args, check, prod=None, children=5, seconds=2.0):
     finally:
         for child in working:
             kill(child)
+    print(f"{kills:,} killed")  # shown with -s
     assert kills > seconds
 
 

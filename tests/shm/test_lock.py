@@ -306,4 +306,5 @@ def test_owners_killed_at_random(kind):
     lock.release()
     # More than one step apart would be two owners at once.
     assert counts[0] - counts[1] in (0, 1)
-    assert kills > 20 * seconds
+    print(f"{kills:,} killed, {counts[0]:,} times locked")  # shown with -s
+    assert kills > 5 * seconds

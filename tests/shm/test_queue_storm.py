@@ -133,6 +133,7 @@ def test_killed_writers(maxsize, puts_many):
     for writer in range(storm.made):
         # What a writer had put and was not told of any more may have arrived, too.
         assert 0 <= arrived.get(writer, 0) - returned[writer] <= batch
+    print(f"{storm.kills:,} writers killed, {n_items:,} items")  # shown with -s
     assert storm.kills > SECONDS
     assert n_items > 100 * SECONDS
 
@@ -164,6 +165,7 @@ def test_killed_writers_and_readers(maxsize):
         for writer in range(writers.made)
     )
     assert 0 <= lost <= readers.kills
+    print(f"{writers.kills:,} writers, {readers.kills:,} readers killed, {lost} items lost")
     assert writers.kills + readers.kills > SECONDS
     assert int(marks.sum()) > 50 * SECONDS
 
