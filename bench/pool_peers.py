@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rounds import Unsupported
+
 from fastproc import Pool
 
 WORKERS = 2
@@ -26,10 +28,6 @@ TOGETHER_SECONDS = 20.0
 # Loaded when first used: now, since starting a pool is measured and not importing one.
 importlib.import_module("concurrent.futures.process")
 importlib.import_module("multiprocessing.pool")
-
-
-class Unsupported(Exception):
-    """A peer cannot do this."""
 
 
 @dataclass

@@ -12,7 +12,6 @@ whether it is.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -25,9 +24,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pool_peers import WORKERS, Peer, Unsupported, peers
+from pool_peers import WORKERS, Peer, peers
 from rich.console import Console
 from rich.table import Table
+from rounds import Unsupported, chosen, parser_of
 
 import fastproc as fp
 
@@ -449,10 +449,7 @@ def report(cases: list[Case], repeat: int) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=" ".join(__doc__.partition("\n\n")[0].split()[2:]))
-    parser.add_argument("names", nargs="*", help="parts of the names of cases; all by default")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
-    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser = parser_of(__doc__)
     parser.add_argument("--one", metavar="PEER", help="print one peer's figure of one case")
     arguments = parser.parse_args()
     if arguments.one:
@@ -463,13 +460,7 @@ def main() -> None:
         except Unsupported as error:
             sys.exit(str(error))
         return
-    cases = [
-        case
-        for case in CASES
-        if not arguments.names or any(name in case.name for name in arguments.names)
-    ]
-    if not cases:
-        parser.error(f"no case is called like {' or '.join(arguments.names)}")
+    cases = chosen(parser, CASES, arguments.names)
     run(cases, arguments.repeat)
     if arguments.json:
         with open(arguments.json, "w") as file:

@@ -11,7 +11,6 @@ the rounds are shown.  The last columns say what fastproc's figure has to be, an
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import multiprocessing
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rounds import Unsupported, chosen, parser_of
 
 import fastproc as fp
 
@@ -37,10 +37,6 @@ TRIPS = 5_000
 OPERATIONS = 300_000
 
 Call = Callable[[], Any]
-
-
-class Unsupported(Exception):
-    """A rival has no such thing, or is not installed."""
 
 
 def faster_fifo() -> Any:
@@ -336,18 +332,9 @@ def report(cases: list[Case], repeat: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=" ".join(__doc__.partition("\n\n")[0].split()[2:]))
-    parser.add_argument("names", nargs="*", help="parts of the names of cases; all by default")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
-    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser = parser_of(__doc__)
     arguments = parser.parse_args()
-    cases = [
-        case
-        for case in CASES
-        if not arguments.names or any(name in case.name for name in arguments.names)
-    ]
-    if not cases:
-        parser.error(f"no case is called like {' or '.join(arguments.names)}")
+    cases = chosen(parser, CASES, arguments.names)
     run(cases, arguments.repeat)
     if arguments.json:
         with open(arguments.json, "w") as file:

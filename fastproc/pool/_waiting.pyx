@@ -33,7 +33,11 @@ cdef enum:
 
 
 cdef class Waiting:
-    """The part of a dispatcher that knows who waits; `_collect` and `_hand_out` are its work."""
+    """The part of a dispatcher that knows who waits; `_collect` and `_hand_out` are its work.
+
+    A compiled method can be called only where a class declares it.  So the three that
+    `_dispatcher.pyx` has are declared here, by a class of which there is no object of its own.
+    """
 
     def submit(self, Job job):
         """Begin with a job."""

@@ -154,7 +154,11 @@ class Pool:
             )
 
     def __reduce__(self) -> Any:
-        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
+        # The type that multiprocessing raises: programs catch it to find out.
+        raise NotImplementedError(
+            "a pool's workers answer to the process that made it, so it cannot be pickled; make "
+            "another one there, or let the tasks return what they would have asked of this one"
+        )
 
     def __enter__(self) -> Pool:
         self._check_open()

@@ -49,4 +49,5 @@ cdef class Items(Placed):
     cdef object _take(self, int kind, char* place, int64_t n_bytes)
     cdef void _consume(self, char* memory, const char* place, int64_t n_bytes) noexcept nogil
     cdef object _open(self, int kind, object data)
-    cdef bint _get_batch(self, list items, Py_ssize_t most) except -1
+    cdef tuple _next_left(self)
+    cdef tuple _get_batch(self, list items, Py_ssize_t most)

@@ -282,8 +282,9 @@ cdef class Items(Placed):
         cdef int64_t n_bytes
         cdef char* place
         cdef object item
-        if self._left:
-            kind, data = self._left.pop(0)
+        left = self._next_left()
+        if left is not None:
+            kind, data = left
             return self._open(kind, data)
         while True:
             if not fifo.lock_get(deadline):
@@ -294,13 +295,24 @@ cdef class Items(Placed):
             fifo.unlock_get()
             if not fifo.wait_for(AN_ITEM, deadline):
                 raise Empty
-        if _is_scalar(kind):
+        if not _is_scalar(kind):
+            return self._open(kind, self._take(kind, place, n_bytes))
+        try:
             item = unpack_plain(kind, place, n_bytes)
-            fifo.consume(n_bytes)
+        except BaseException:               # no memory; the item stays
             fifo.unlock_get()
-            fifo.after_get()
-            return item
-        return self._open(kind, self._take(kind, place, n_bytes))
+            raise
+        fifo.consume(n_bytes)
+        fifo.unlock_get()
+        fifo.after_get()
+        return item
+
+    cdef tuple _next_left(self):
+        """Return what was left first, or None; another thread may be quicker."""
+        try:
+            return self._left.pop(0) if self._left else None
+        except IndexError:
+            return None
 
     cdef object _take(self, int kind, char* place, int64_t n_bytes):
         """Return the bytes of the item in front, consume it, and release the lock."""
@@ -329,39 +341,47 @@ cdef class Items(Placed):
             return data
         try:
             return _open(kind, data)
-        except Exception:
-            raise
-        except BaseException:               # an interrupt costs no item
-            self._left.insert(0, (kind, data))
+        except BaseException as error:
+            if not isinstance(error, Exception):    # an interrupt costs no item
+                self._left.insert(0, (kind, data))
             raise
 
     cdef list _get_many(self, Py_ssize_t most, int64_t deadline):
         """Get the items that are there, after waiting for the first of them."""
         cdef list items = []
-        cdef int kind
+        cdef tuple raw = None
         if most == 0:
             return items
         items.append(self._get(deadline))
         most = min(most, 1 + <Py_ssize_t>len(self._left) + <Py_ssize_t>self._fifo.size())
         try:
             while len(items) < most:
-                if self._left:
-                    kind, data = self._left[0]
+                raw = self._next_left()
+                if raw is None:
+                    raw = self._get_batch(items, most)
+                if raw is None:
+                    break
+                if raw:
+                    kind, data = raw
                     try:
                         items.append(data if kind < 0 else _open(kind, data))
-                    except Exception:
-                        break               # it stays, and is raised to the next who gets
-                    del self._left[0]
-                elif not self._get_batch(items, most):
-                    break
+                    except Exception:       # raised to the next who gets
+                        self._left.insert(0, raw)
+                        break
+                raw = ()
                 PyErr_CheckSignals()
         except BaseException:
-            self._left[:0] = [(-1, item) for item in items]
+            # An interrupt, or no memory: what has been got is for the next who gets.
+            self._left[:0] = [*((-1, item) for item in items), *([raw] if raw else [])]
             raise
         return items
 
-    cdef bint _get_batch(self, list items, Py_ssize_t most) except -1:
-        """Get scalars, or the bytes of one other item; return False if nobody has left any."""
+    cdef tuple _get_batch(self, list items, Py_ssize_t most):
+        """Get scalars, or one other item.
+
+        Returns the kind and the bytes of the other one, nothing after scalars, or None if nobody
+        has left any.
+        """
         cdef Fifo fifo = self._fifo
         cdef int kind
         cdef int64_t n_bytes
@@ -369,16 +389,19 @@ cdef class Items(Placed):
         cdef Py_ssize_t stop = min(most, <Py_ssize_t>len(items) + BATCH)
         # Without waiting, as there is something to return.
         if not try_lock(&fifo._control.get_lock):
-            return False
-        while len(items) < stop:
-            place = fifo.front(&kind, &n_bytes)
-            if place == NULL:
-                break
-            if not _is_scalar(kind):
-                self._left.append((kind, self._take(kind, place, n_bytes)))
-                return True
-            items.append(unpack_plain(kind, place, n_bytes))
-            fifo.consume(n_bytes)
+            return None
+        try:
+            while len(items) < stop:
+                place = fifo.front(&kind, &n_bytes)
+                if place == NULL or not _is_scalar(kind):
+                    break
+                items.append(unpack_plain(kind, place, n_bytes))
+                fifo.consume(n_bytes)
+        except BaseException:               # no memory; the item stays
+            fifo.unlock_get()
+            raise
+        if place != NULL and not _is_scalar(kind):
+            return kind, self._take(kind, place, n_bytes)
         fifo.unlock_get()
         fifo.after_get()
-        return place != NULL
+        return None if place == NULL else ()

@@ -52,7 +52,7 @@ cdef inline bint will_wake(int64_t* word) noexcept nogil:
 
 
 cdef class _Holdable(Placed):
-    """What a condition needs of its lock."""
+    """A word that somebody has, and what a condition needs of that; an RLock has more to see to."""
     cdef int64_t* _word
     cdef int64_t _vain                      # looks, one after another, that saw nothing
     # Whether the caller has it, as far as can be known.

@@ -164,13 +164,16 @@ cdef class _Holdable(Placed):
         return SemLock(self)
 
     cdef bint _is_mine(self) noexcept:
-        return False
+        # Another thread's is taken for this one's, since the word does not tell the thread.
+        return atomic_load(self._word) & ~CONTENDED == this_process
 
     cdef int64_t _let_go(self) noexcept:
-        return 0
+        unlock(self._word)
+        return 1
 
     cdef int _take_again(self, int64_t times, bint has_slept) except -1:
-        raise NotImplementedError
+        cdef int64_t dead = _take_back(self._word, &self._vain, has_slept)
+        return _warn_of_owner(dead) if dead else 0
 
 
 cdef class Lock(_Holdable):
@@ -197,18 +200,6 @@ cdef class Lock(_Holdable):
         cdef Root root = block.root
         self._block = block
         self._word = <int64_t*>root.at(block.offset, 8)
-
-    cdef bint _is_mine(self) noexcept:
-        # Another thread's is taken for this one's, since a lock does not know its thread.
-        return atomic_load(self._word) & ~CONTENDED == this_process
-
-    cdef int64_t _let_go(self) noexcept:
-        unlock(self._word)
-        return 1
-
-    cdef int _take_again(self, int64_t times, bint has_slept) except -1:
-        cdef int64_t dead = _take_back(self._word, &self._vain, has_slept)
-        return _warn_of_owner(dead) if dead else 0
 
     cdef bint _acquire(self, int64_t deadline) except -1:
         cdef int64_t dead = 0

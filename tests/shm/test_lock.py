@@ -10,6 +10,7 @@ import time
 import warnings
 
 import pytest
+from storms import counters, storm, wait_until
 
 from fastproc.errors import OwnerDied
 from fastproc.shm import _process
@@ -268,43 +269,17 @@ def work_until_killed(lock, counts):
 @KINDS
 def test_owners_killed_at_random(kind):
     """Nobody hangs, and no two are in the lock at once, whoever is killed when."""
-    np = pytest.importorskip("numpy")
-    from fastproc.shm.array import shared_zeros
+    lock, counts = kind(), counters(3)
 
-    seconds = float(os.environ.get("FASTPROC_STORM", "0")) or 2
-    context = multiprocessing.get_context("fork")
-    lock, counts = kind(), shared_zeros(3, np.int64)
-    random_ = random.Random(int(os.environ.get("FASTPROC_SEED", "1")))
-
-    def start():
-        child = context.Process(target=work_until_killed, args=(lock, counts), daemon=True)
-        child.start()
-        return child
-
-    children = [start() for _ in range(4)]
-    kills = 0
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(random_.expovariate(1 / 0.002))
-        which = random_.randrange(len(children))
-        children[which].kill()
-        children[which].join()
-        children[which] = start()
-        kills += 1
+    def check():
         before = int(counts[0])
-        if kills % 50 == 0:  # they still get on
-            limit = time.monotonic() + 20
-            while counts[0] == before:
-                assert time.monotonic() < limit, "nobody gets the lock any more"
-                time.sleep(0.001)
-    for child in children:
-        child.kill()
-        child.join()
+        wait_until(lambda: counts[0] != before, "nobody gets the lock any more")
+
+    storm(work_until_killed, lock, counts, check=check, children=4)
+    print(f"{counts[0]:,} times locked")  # shown with -s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OwnerDied)
         assert lock.acquire(timeout=20)
     lock.release()
     # More than one step apart would be two owners at once.
     assert counts[0] - counts[1] in (0, 1)
-    print(f"{kills:,} killed, {counts[0]:,} times locked")  # shown with -s
-    assert kills > 5 * seconds

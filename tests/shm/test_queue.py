@@ -120,11 +120,9 @@ def test_all_who_join_are_waked():
         thread.start()
     time.sleep(0.3)
     queue.task_done()
-    start = time.monotonic()
     for thread in threads:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
-    assert time.monotonic() - start < 5
 
 
 VALUES = st.recursive(
@@ -445,11 +443,9 @@ def test_a_stopped_process_that_has_a_lock():
     for _ in range(200):  # it is nearly always in a copy
         time.sleep(0.002)
         os.kill(child.pid, signal.SIGSTOP)
-        start = time.monotonic()
         try:
             queue.put(2, timeout=0.01)
         except Full:
-            assert time.monotonic() - start < 10
             break
         os.kill(child.pid, signal.SIGCONT)
     child.kill()

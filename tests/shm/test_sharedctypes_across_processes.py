@@ -4,13 +4,12 @@ import ctypes
 import gc
 import multiprocessing
 import os
-import random
 import signal
-import time
 import warnings
 from multiprocessing import sharedctypes as theirs
 
 import pytest
+from storms import storm, wait_until
 
 import fastproc
 from fastproc.errors import OwnerDied
@@ -283,28 +282,14 @@ def add_for_ever(whole, real, items, best):
 
 def test_killed_in_the_middle_of_adding():
     """Each addition has happened or not, and those who are left get on."""
-    context = multiprocessing.get_context("fork")
     whole, real, items, best = Value("q"), Value("d"), Array("q", 3), Value("i")
-    random_ = random.Random(int(os.environ.get("FASTPROC_SEED", "1")))
 
-    def start():
-        child = context.Process(target=add_for_ever, args=(whole, real, items, best), daemon=True)
-        child.start()
-        return child
-
-    children = [start() for _ in range(2)]
-    for _ in range(100):
-        time.sleep(random_.expovariate(1 / 0.005))
-        which = random_.randrange(2)
-        children[which].kill()
-        children[which].join()
-        children[which] = start()
+    def check():
         assert whole.load() % STEP == 0
         assert real.load().is_integer()
         assert all(item % STEP == 0 for item in items[:])
-    for child in children:
-        child.kill()
-        child.join()
+
+    storm(add_for_ever, whole, real, items, best, check=check, children=2)
     assert whole.value > 0
     assert best.value > 0
     before = whole.value
@@ -323,28 +308,13 @@ def increase_for_ever(value, array):
 
 def test_killed_in_the_middle_of_the_lock():
     """Nobody hangs, whoever is killed when."""
-    context = multiprocessing.get_context("fork")
     value, array = Value("q"), Array("d", [3, 3])
-    random_ = random.Random(int(os.environ.get("FASTPROC_SEED", "1")))
 
-    def start():
-        child = context.Process(target=increase_for_ever, args=(value, array), daemon=True)
-        child.start()
-        return child
+    def check():
+        before = value.load()
+        wait_until(lambda: value.load() != before, "nobody gets the lock any more")
 
-    children = [start() for _ in range(2)]
-    for _ in range(100):
-        time.sleep(random_.expovariate(1 / 0.005))
-        which = random_.randrange(2)
-        children[which].kill()
-        children[which].join()
-        children[which] = start()
-    before, limit = value.load(), time.monotonic() + 20
-    while value.load() == before:
-        assert time.monotonic() < limit, "nobody gets the lock any more"
-    for child in children:
-        child.kill()
-        child.join()
+    storm(increase_for_ever, value, array, check=check, children=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OwnerDied)
         assert value.value > 0
