@@ -1,19 +1,23 @@
 """Layer: build.  The extension modules, which ``pyproject.toml`` cannot describe.
 
-``fastproc/kernels/_kernels.pyx`` is compiled once per CPU level, each time under another
-module name and with other compiler flags; ``fastproc/kernels/dispatch.py`` imports the best
-one that the running CPU supports.  Everything else is compiled for the platform's baseline,
-so that it can be imported anywhere.
+Each family of kernels, such as ``fastproc/kernels/_reductions.pyx``, is compiled once per CPU
+level, each time under another module name and with other compiler flags;
+``fastproc/kernels/dispatch.py`` imports the best one that the running CPU supports.  Everything
+else is compiled for the platform's baseline, so that it can be imported anywhere.
 """
 
 import os
 import platform
+import runpy
 import sys
 import sysconfig
 
 import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+# The families of kernels: a module of loops per CPU level, and one of gates.
+FAMILIES = list(runpy.run_path("fastproc/catalogue.py")["FAMILIES"])
 
 # The levels that the x86-64 psABI defines; a compiler that targets anything else builds the
 # kernels once, for its own baseline.
@@ -80,11 +84,16 @@ def kernel_modules(levels: dict[str, list[str]], flags: list[str]) -> list[Exten
     """Cythonize the kernels once per level, each in a build folder of its own."""
     modules = []
     for level, march in levels.items():
-        module = extension(
-            f"fastproc.kernels._kernels_{level}", "fastproc/kernels/_kernels.pyx", flags + march
-        )
+        extensions = [
+            extension(
+                f"fastproc.kernels._{family}_{level}",
+                f"fastproc/kernels/_{family}.pyx",
+                flags + march,
+            )
+            for family in FAMILIES
+        ]
         modules += cythonize(
-            [module], build_dir=f"build/cython-{level}", compiler_directives=DIRECTIVES
+            extensions, build_dir=f"build/cython-{level}", compiler_directives=DIRECTIVES
         )
     return modules
 
@@ -132,9 +141,7 @@ setup(
                 "fastproc.pool._deaths",
                 "fastproc.pool._dispatcher",
                 "fastproc.parallel._threads",
-                "fastproc.parallel._reduction",
-                "fastproc.parallel._elementwise",
-                "fastproc.parallel._histogram",
+                *(f"fastproc.parallel._{family}" for family in FAMILIES),
             ],
             flags,
         ),

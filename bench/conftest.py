@@ -38,10 +38,10 @@ def call_of(request, pool):
     @functools.lru_cache(maxsize=1)
     def calls_of(kernel):
         case = CASES[kernel]
-        arrays = case.make(request.config.getoption("--size"))
-        compiled = rivals.compiled_calls(case, arrays, pool, with_peers=True)
-        in_python = rivals.python_calls(case, arrays)
-        rivals.check_answers(case, arrays, compiled, in_python)
+        size = request.config.getoption("--size")
+        compiled = rivals.compiled_calls(case, case.make(size), pool, with_peers=True)
+        in_python = rivals.python_calls(case, size)
+        rivals.check_answers(case, size, compiled, in_python)
         return in_python | compiled
 
     def call_of(kernel, rival):

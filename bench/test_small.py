@@ -14,7 +14,8 @@ import pytest
 
 import fastproc
 from fastproc.cli import rivals
-from fastproc.cli.cases import CASES, with_nan
+from fastproc.cli.cases import CASES
+from fastproc.cli.cases.inputs import with_nan
 
 pytest.importorskip("pytest_benchmark")
 
@@ -62,8 +63,8 @@ def test_ten_elements(benchmark, kernel, rival):
     case = CASES[kernel]
     arrays = case.make(SIZE)
     calls = rivals.compiled_calls(case, arrays, None, with_peers=True)
-    in_python = rivals.python_calls(case, arrays)
-    rivals.check_answers(case, arrays, calls, in_python)
+    in_python = rivals.python_calls(case, SIZE)
+    rivals.check_answers(case, SIZE, calls, in_python)
     calls |= in_python
     if rival not in calls:
         pytest.skip(f"{rival} is not installed")

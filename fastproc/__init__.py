@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastproc import lazy
+from fastproc import catalogue, lazy
 from fastproc.errors import (
     ConfigError,
     FastprocError,
@@ -53,29 +53,7 @@ if TYPE_CHECKING:
     from multiprocessing import util as util
 
     from fastproc import pool as pool
-    from fastproc.parallel import add as add
-    from fastproc.parallel import argmax as argmax
-    from fastproc.parallel import argmin as argmin
-    from fastproc.parallel import cube as cube
-    from fastproc.parallel import histogram as histogram
-    from fastproc.parallel import max as max
-    from fastproc.parallel import mean as mean
-    from fastproc.parallel import min as min
-    from fastproc.parallel import minmax as minmax
-    from fastproc.parallel import nanargmax as nanargmax
-    from fastproc.parallel import nanargmin as nanargmin
-    from fastproc.parallel import nanmax as nanmax
-    from fastproc.parallel import nanmean as nanmean
-    from fastproc.parallel import nanmin as nanmin
-    from fastproc.parallel import nanminmax as nanminmax
-    from fastproc.parallel import nanstd as nanstd
-    from fastproc.parallel import nansum as nansum
-    from fastproc.parallel import nanvar as nanvar
-    from fastproc.parallel import negative as negative
-    from fastproc.parallel import square as square
-    from fastproc.parallel import std as std
-    from fastproc.parallel import sum as sum
-    from fastproc.parallel import var as var
+    from fastproc.parallel import *
     from fastproc.pool import Pool as Pool
     from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.context import Array as Array
@@ -197,32 +175,6 @@ __all__ = [
     "var",
 ]
 
-_KERNELS = (
-    "add",
-    "argmax",
-    "argmin",
-    "cube",
-    "histogram",
-    "max",
-    "mean",
-    "min",
-    "minmax",
-    "nanargmax",
-    "nanargmin",
-    "nanmax",
-    "nanmean",
-    "nanmin",
-    "nanminmax",
-    "nanstd",
-    "nansum",
-    "nanvar",
-    "negative",
-    "square",
-    "std",
-    "sum",
-    "var",
-)
-
 _MULTIPROCESSINGS_OWN = (
     "AuthenticationError",
     "BufferTooShort",
@@ -299,7 +251,7 @@ _import = lazy.importer(
         "share": "fastproc.shm.array",
         "shared_empty": "fastproc.shm.array",
         "shared_zeros": "fastproc.shm.array",
-        **dict.fromkeys(_KERNELS, "fastproc.parallel"),
+        **dict.fromkeys(catalogue.FAMILY_OF, "fastproc.parallel"),
         **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),
         **dict.fromkeys(_MULTIPROCESSINGS_OWN, "multiprocessing"),
     },

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 import fastproc
-from fastproc.parallel import __all__ as KERNELS
+from fastproc.catalogue import FAMILY_OF as KERNELS
 
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(fastproc.__path__, "fastproc.")
-    if "._kernels_" not in module.name and not module.name.endswith("__main__")
+    if not re.search(r"\.kernels\._\w+_(v\d|baseline)$", module.name)
+    and not module.name.endswith("__main__")
 ]
 
 
@@ -51,6 +52,7 @@ def test_public_names_are_there():
     for name in fastproc.__all__:
         assert getattr(fastproc, name) is not None
     assert set(fastproc.__all__) <= set(dir(fastproc))
+    assert set(KERNELS) <= set(fastproc.__all__)
     with pytest.raises(AttributeError, match="module 'fastproc' has no attribute 'nothing'"):
         _ = fastproc.nothing
 

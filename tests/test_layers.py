@@ -19,7 +19,7 @@ FILES = sorted(
 )
 
 # What each layer may import besides itself; `parallel` is the one that knows kernels and pools.
-BASE = {"config", "errors", "lazy", "plan"}
+BASE = {"catalogue", "config", "errors", "lazy", "plan"}
 ALLOWED = {
     "base": BASE,
     "kernels": BASE,

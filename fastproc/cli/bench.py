@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fastproc.cli import CommandError, machine, table
-from fastproc.cli.cases import CASES, Case
+from fastproc.cli.cases import CASES
+from fastproc.cli.cases.case import Case
 from fastproc.cli.memory import Meter
 from fastproc.cli.rivals import (
     ALL_THREADS,
@@ -133,9 +134,9 @@ def _time_case(
     """Check and time one case, in addition to its rounds in earlier sweeps."""
     arrays = case.make(size)
     calls = compiled_calls(case, arrays, pool, with_peers)
-    in_python = python_calls(case, arrays)
+    in_python = python_calls(case, size)
     try:
-        check_answers(case, arrays, calls, in_python)
+        check_answers(case, size, calls, in_python)
     except DisagreementError as error:
         raise CommandError(str(error)) from error
     return take_turns(in_python | calls, repeat, earlier)
@@ -153,7 +154,7 @@ def _summary(case: Case, size: int, timings: dict[str, Timing]) -> dict[str, Any
     return {
         "kernel": case.kernel,
         "family": case.family,
-        "bytes_moved": case.bytes_moved(size),
+        "bytes_moved": case.bytes_moved * size,
         "rivals": rivals,
         "best_peer": best_peer,
         "best_other": best,

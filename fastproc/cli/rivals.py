@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastproc.cli.cases import Arrays, Call, Case
+from fastproc.cli.cases.case import Arrays, Call, Case
 
 PYTHON = "plain python"
 TWIN = "python twin"
@@ -29,15 +29,10 @@ def python_elements(size: int) -> int:
     return min(size, PYTHON_ELEMENTS)
 
 
-def python_calls(case: Case, arrays: Arrays) -> dict[str, Call]:
-    """Return the computations in pure Python, on the first elements."""
-    first = _first_elements(arrays)
-    return {PYTHON: case.plain_call(first), TWIN: case.reference_call(first)}
-
-
-def _first_elements(arrays: Arrays) -> Arrays:
-    size = python_elements(arrays[0].size)
-    return tuple(array[:size] for array in arrays)
+def python_calls(case: Case, size: int) -> dict[str, Call]:
+    """Return the computations in pure Python, on as many elements as it gets."""
+    arrays = case.make(python_elements(size))
+    return {PYTHON: case.plain_call(arrays), TWIN: case.reference_call(arrays)}
 
 
 def compiled_calls(case: Case, arrays: Arrays, pool: Any, with_peers: bool) -> dict[str, Call]:
@@ -69,13 +64,11 @@ class DisagreementError(Exception):
 
 
 def check_answers(
-    case: Case, arrays: Arrays, calls: Mapping[str, Call], in_python: Mapping[str, Call]
+    case: Case, size: int, calls: Mapping[str, Call], in_python: Mapping[str, Call]
 ) -> None:
     """Raise DisagreementError unless all rivals get NumPy's answer."""
-    for rivals, expected in (
-        (calls, case.numpy_call(arrays)()),
-        (in_python, case.numpy_call(_first_elements(arrays))()),
-    ):
+    for rivals, elements in ((calls, size), (in_python, python_elements(size))):
+        expected = case.numpy_call(case.make(elements))() if rivals else None
         for name, call in rivals.items():
             if not case.agree(call(), expected):
                 raise DisagreementError(f"{case.kernel}: {name} does not agree with NumPy")

@@ -1,114 +1,26 @@
-"""Layer: kernels.  The loops of the elementwise kernels: square, cube, negative, add.
+"""Layer: kernels.  The C face of the elementwise kernels."""
 
-Integers wrap around as NumPy's do.  They are multiplied and added as unsigned ones, for which C
-defines the wrap-around.  Contracts in ``_table.pxd``.
-"""
+from fastproc.kernels._common cimport N_DTYPES
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+# The kernels.
+cdef enum:
+    SQUARE = 0
+    CUBE
+    NEGATIVE
+    N_UNARIES
 
-from fastproc.kernels._reduce cimport scalar
+cdef enum:
+    ADD = 0
+    N_BINARIES
 
+# `n` contiguous elements to `n` contiguous elements; `x` and `out` are the same or disjoint.
+ctypedef void (*unary_t)(const void* x, void* out, Py_ssize_t n) noexcept nogil
 
-cdef inline scalar times(scalar a, scalar b) noexcept nogil:
-    if scalar is int64_t:
-        return <int64_t>(<uint64_t>a * <uint64_t>b)
-    elif scalar is int:
-        return <int>(<uint32_t>a * <uint32_t>b)
-    else:
-        return a * b
+# The same for two inputs; a `step` of 0 says that the operand is one element, used throughout.
+ctypedef void (*binary_t)(
+    const void* x1, Py_ssize_t step1, const void* x2, Py_ssize_t step2, void* out,
+    Py_ssize_t n) noexcept nogil
 
-
-cdef inline scalar plus(scalar a, scalar b) noexcept nogil:
-    if scalar is int64_t:
-        return <int64_t>(<uint64_t>a + <uint64_t>b)
-    elif scalar is int:
-        return <int>(<uint32_t>a + <uint32_t>b)
-    else:
-        return a + b
-
-
-cdef inline scalar minus(scalar a) noexcept nogil:
-    if scalar is int64_t:
-        return <int64_t>(<uint64_t>0 - <uint64_t>a)
-    elif scalar is int:
-        return <int>(<uint32_t>0 - <uint32_t>a)
-    else:
-        return -a
-
-
-cdef inline Py_ssize_t unaligned(const void* out, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
-    """Return how many elements to do before `out` is at the start of a cache line.
-
-    A vector stored across two lines costs twice: some 20 % of a loop whose data are in a cache.
-    """
-    if n * itemsize < 4 * 64:
-        return 0
-    return <Py_ssize_t>((64 - <size_t>out % 64) % 64) // itemsize
-
-
-cdef inline void square_loop(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = times(x[i], x[i])
-
-
-cdef inline void square_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
-    square_loop(x, out, head)
-    square_loop(x + head, out + head, n - head)
-
-
-cdef inline void cube_loop(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = times(times(x[i], x[i]), x[i])
-
-
-cdef inline void cube_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
-    cube_loop(x, out, head)
-    cube_loop(x + head, out + head, n - head)
-
-
-cdef inline void negative_loop(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = minus(x[i])
-
-
-cdef inline void negative_unary(const scalar* x, scalar* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
-    negative_loop(x, out, head)
-    negative_loop(x + head, out + head, n - head)
-
-
-cdef inline void add_loop(
-    const scalar* x1, Py_ssize_t step1, const scalar* x2, Py_ssize_t step2, scalar* out,
-    Py_ssize_t n
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef scalar constant
-    if step1 != 0 and step2 != 0:
-        for i in range(n):
-            out[i] = plus(x1[i], x2[i])
-    elif step1 != 0:
-        constant = x2[0]
-        for i in range(n):
-            out[i] = plus(x1[i], constant)
-    elif step2 != 0:
-        constant = x1[0]
-        for i in range(n):
-            out[i] = plus(constant, x2[i])
-    else:
-        constant = plus(x1[0], x2[0])
-        for i in range(n):
-            out[i] = constant
-
-
-cdef inline void add_binary(
-    const scalar* x1, Py_ssize_t step1, const scalar* x2, Py_ssize_t step2, scalar* out,
-    Py_ssize_t n
-) noexcept nogil:
-    cdef Py_ssize_t head = unaligned(out, n, sizeof(scalar))
-    add_loop(x1, step1, x2, step2, out, head)
-    add_loop(x1 + head * step1, step1, x2 + head * step2, step2, out + head, n - head)
+cdef struct ElementwiseTable:
+    unary_t unaries[N_UNARIES][N_DTYPES]
+    binary_t binaries[N_BINARIES][N_DTYPES]

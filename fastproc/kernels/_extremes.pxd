@@ -5,14 +5,15 @@ one is noted beside it and ``finalize`` decides what it means: the result of ``m
 ``nanmin``.  So the plain and the nan variant of an extreme share their loops.  Only a chunk in
 which nothing but NaN may have been found is looked at again, to count them.
 
-Lanes and names as in ``_reduce.pxd``; contracts in ``_table.pxd``.
+Lanes and names as in ``_reduce.pxd``; contracts in ``_reductions.pxd``.
 """
 
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t
 
-from fastproc.kernels._reduce cimport count_chunk, scalar
-from fastproc.kernels._table cimport FINE, LANES, NO_VALUE, WIDTH, Finding, State
+from fastproc.kernels._common cimport LANES, scalar
+from fastproc.kernels._reduce cimport count_chunk
+from fastproc.kernels._reductions cimport FINE, NO_VALUE, WIDTH, Finding, State
 
 cdef extern from "<math.h>" nogil:
     bint isunordered(double, double)

@@ -6,13 +6,14 @@ registers of any width, and the bits are the same whatever width it takes.
 
 The inline templates take what differs between their kernels as constant arguments (`skip_nan`,
 `sign`); the functions named ``<family>_partial``, ``_columns``, ``_merge`` and ``_finalize`` below
-them are what the table points to, see ``_table.pxd`` for their contract.
+them are what the table points to, see ``_reductions.pxd`` for their contract.
 """
 
 from libc.math cimport INFINITY, NAN, sqrt
 from libc.stdint cimport int64_t
 
-from fastproc.kernels._table cimport FINE, LANES, NO_FREEDOM, NO_VALUE, WIDTH, Finding, State
+from fastproc.kernels._common cimport LANES, scalar
+from fastproc.kernels._reductions cimport FINE, NO_FREEDOM, NO_VALUE, WIDTH, Finding, State
 
 cdef extern from *:
     """
@@ -29,12 +30,6 @@ cdef extern from *:
     # Unrolled, it would be read column by column, in steps of 256 bytes, which the processor takes
     # for no stream: the sum of 10^7 took 4.3 ms rather than 2.8 (Zen 4, 512-bit registers).
     Py_ssize_t unforeseen "fastproc_unforeseen"(Py_ssize_t n) nogil
-
-ctypedef fused scalar:
-    double
-    float
-    int64_t
-    int
 
 # What sums run in: float32 is summed as double; integers as 64-bit ones that wrap around.
 ctypedef fused accumulator:

@@ -20,7 +20,7 @@ def available_levels() -> list[str]:
     return [
         level
         for level in supported_levels()
-        if importlib.util.find_spec(f"fastproc.kernels._kernels_{level}") is not None
+        if importlib.util.find_spec(f"fastproc.kernels._reductions_{level}") is not None
     ]
 
 
@@ -43,5 +43,8 @@ def _choose_level() -> str:
 #: The level in use, such as ``"v3"`` for x86-64-v3.
 level: str = _choose_level()
 
-#: A capsule around the chosen level's ``KernelTable`` (``_table.pxd``).
-table: object = importlib.import_module(f"fastproc.kernels._kernels_{level}").table
+
+def table(family: str) -> object:
+    """Return the chosen level's table of a family of kernels, in a capsule (``_common.pxd``)."""
+    table: object = importlib.import_module(f"fastproc.kernels._{family}_{level}").table
+    return table

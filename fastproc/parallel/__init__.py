@@ -1,54 +1,26 @@
 """Layer: parallel.  The public kernels: cut into units, run by threads or a pool, merged."""
 
-from fastproc.parallel._elementwise import add, cube, negative, square
-from fastproc.parallel._histogram import histogram
-from fastproc.parallel._reduction import (
-    argmax,
-    argmin,
-    max,
-    mean,
-    min,
-    minmax,
-    nanargmax,
-    nanargmin,
-    nanmax,
-    nanmean,
-    nanmin,
-    nanminmax,
-    nanstd,
-    nansum,
-    nanvar,
-    std,
-    sum,
-    var,
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastproc import catalogue, lazy
+
+if TYPE_CHECKING:
+    from fastproc.parallel._elementwise import *
+    from fastproc.parallel._histogram import *
+    from fastproc.parallel._reductions import *
+
+_import = lazy.importer(
+    __name__,
+    {name: f"fastproc.parallel._{family}" for name, family in catalogue.FAMILY_OF.items()},
 )
-from fastproc.parallel.docs import attach
 
-__all__ = [
-    "add",
-    "argmax",
-    "argmin",
-    "cube",
-    "histogram",
-    "max",
-    "mean",
-    "min",
-    "minmax",
-    "nanargmax",
-    "nanargmin",
-    "nanmax",
-    "nanmean",
-    "nanmin",
-    "nanminmax",
-    "nanstd",
-    "nansum",
-    "nanvar",
-    "negative",
-    "square",
-    "std",
-    "sum",
-    "var",
-]
 
-for _name in __all__:
-    attach(globals()[_name])
+def __getattr__(name: str) -> object:
+    value = _import(name)
+    if name in catalogue.FAMILY_OF:
+        from fastproc.parallel.docs import attach
+
+        attach(value)
+    return value

@@ -15,6 +15,6 @@ def negative(x: npt.ArrayLike, out: _Array | None = None, *, workers: _Workers =
 def add(
     x1: npt.ArrayLike, x2: npt.ArrayLike, out: _Array | None = None, *, workers: _Workers = None
 ) -> Any: ...
-def elementwise_units(
+def _elementwise_units(
     name: int, is_unary: bool, arrays: list[_Array], first: int, last: int
 ) -> None: ...

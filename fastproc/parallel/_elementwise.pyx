@@ -37,18 +37,9 @@ cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_CastToType(ndarray array, void* descr, int fortran)
     ndarray PyArray_NewLikeArray(ndarray prototype, NPY_ORDER order, void* descr, int subok)
 
-from fastproc.kernels._table cimport (
-    ADD,
-    CHUNK,
-    CUBE,
-    FLOAT32,
-    FLOAT64,
-    INT64,
-    NEGATIVE,
-    SQUARE,
-    KernelTable,
-    binary_t,
-    unary_t,
+from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT64
+from fastproc.kernels._elementwise cimport (
+    ADD, CUBE, NEGATIVE, SQUARE, ElementwiseTable, binary_t, unary_t,
 )
 from fastproc.parallel._gate cimport (
     Item,
@@ -59,7 +50,7 @@ from fastproc.parallel._gate cimport (
     is_narrow_integer,
     item_size,
     new_scalar,
-    table_in,
+    table_of,
     type_number,
 )
 from fastproc.parallel._elementwise_job cimport ElementwiseJob, do_unit, plan_walk
@@ -68,11 +59,11 @@ from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport MAX_DIMS
 
 from fastproc import plan
-from fastproc.kernels import dispatch, validate
+from fastproc.kernels import validate
 
 import_array()
 
-cdef const KernelTable* _table = table_in(dispatch.table)
+cdef const ElementwiseTable* _table = <const ElementwiseTable*>table_of("elementwise")
 
 cdef object _square = np.square, _multiply = np.multiply, _negative = np.negative, _add = np.add
 
@@ -91,7 +82,7 @@ cdef int _prepare(ElementwiseJob* job, int name, bint is_unary, list arrays) exc
     return plan_walk(job, arrays)
 
 
-def elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py_ssize_t last):
+def _elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py_ssize_t last):
     """Do units `first` to `last` of an elementwise kernel, in a process of a pool."""
     cdef ElementwiseJob job
     cdef Py_ssize_t unit
@@ -148,7 +139,7 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
         from fastproc.parallel import processes
 
         target = processes.compute_elementwise(
-            workers, elementwise_units, (name, is_unary), target, arrays,
+            workers, _elementwise_units, (name, is_unary), target, arrays,
             (target.size + UNIT - 1) // UNIT)
 
     if target is out:

@@ -10,7 +10,8 @@ from numpy cimport (
     PyArray_STRIDES, ndarray,
 )
 
-from fastproc.kernels._table cimport CHUNK, binary_t, unary_t
+from fastproc.kernels._common cimport CHUNK
+from fastproc.kernels._elementwise cimport binary_t, unary_t
 from fastproc.parallel._gate cimport dtype_code, item_size
 from fastproc.parallel._walk cimport (
     MAX_OPERANDS, Walk, flip_dims, last_stride, merge_dims, offset_of, order_dims, pack,

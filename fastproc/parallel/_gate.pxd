@@ -19,7 +19,7 @@ from numpy cimport (
     ndarray,
 )
 
-from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64, KernelTable
+from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64
 
 
 cdef extern from "Python.h":
@@ -143,6 +143,8 @@ cdef inline Py_ssize_t item_size(int dtype) noexcept nogil:
     return 8 if dtype == FLOAT64 or dtype == INT64 else 4
 
 
-cdef inline const KernelTable* table_in(object capsule) except NULL:
-    """Return the table in the capsule of ``fastproc.kernels.dispatch``."""
-    return <const KernelTable*>PyCapsule_GetPointer(capsule, b"fastproc.kernels.table")
+cdef inline const void* table_of(str family) except NULL:
+    """Return a family's table at the CPU level that ``fastproc.kernels.dispatch`` chose."""
+    from fastproc.kernels import dispatch
+
+    return PyCapsule_GetPointer(dispatch.table(family), b"fastproc.kernels.table")

@@ -17,7 +17,7 @@ def histogram(
     *,
     workers: _Workers = None,
 ) -> tuple[npt.NDArray[np.int64], _Array]: ...
-def histogram_units(
+def _histogram_units(
     array: _Array,
     edges: _Array,
     margin: float,

@@ -17,17 +17,17 @@ from numpy cimport (
     ndarray,
 )
 
-from fastproc.kernels._table cimport HISTOGRAM_TABLES, Bins, KernelTable, histogram_t
-from fastproc.parallel._gate cimport dtype_code, item_size, table_in
+from fastproc.kernels._histogram cimport HISTOGRAM_TABLES, Bins, HistogramTable, histogram_t
+from fastproc.parallel._gate cimport dtype_code, item_size, table_of
 from fastproc.parallel._threads cimport run_units, threads_for
 
 from fastproc import plan
-from fastproc.kernels import dispatch, validate
-from fastproc.parallel._reduction import minmax
+from fastproc.kernels import validate
+from fastproc.parallel._reductions import minmax
 
 import_array()
 
-cdef const KernelTable* _table = table_in(dispatch.table)
+cdef const HistogramTable* _table = <const HistogramTable*>table_of("histogram")
 
 # What one thread needs for an element, in nanoseconds.
 cdef double NS_PER_ELEMENT = 0.8
@@ -78,7 +78,7 @@ cdef int _prepare(
     return 0
 
 
-def histogram_units(
+def _histogram_units(
     ndarray array, ndarray edges, double margin, Py_ssize_t unit_size, ndarray counts,
     Py_ssize_t first, Py_ssize_t last
 ):
@@ -164,7 +164,7 @@ def histogram(a, bins=10, range=None, *, workers=None):
         from fastproc.parallel import processes
 
         memory = processes.run_units(
-            workers, histogram_units, (), processes.shared_like(flat, ()),
+            workers, _histogram_units, (), processes.shared_like(flat, ()),
             (wide_edges, margin, unit_size), n_units, n_units * n_bins * 8)
         counts = memory.view(np.int64).reshape(n_units, n_bins)
     return (counts[0] if n_units == 1 else counts.sum(axis=0)), edges

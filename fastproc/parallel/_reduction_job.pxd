@@ -18,8 +18,9 @@ of several are merged by halving in `finish`.
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from fastproc.kernels._table cimport (
-    CHUNK, LANES, NO_FREEDOM, NO_VALUE, ROWS, WIDTH, Finding, Reduction, State,
+from fastproc.kernels._common cimport CHUNK, LANES
+from fastproc.kernels._reductions cimport (
+    NO_FREEDOM, NO_VALUE, ROWS, WIDTH, Finding, Reduction, State,
 )
 from fastproc.parallel._walk cimport (
     Walk, copy_items, last_stride, merge_dims, offset_of, run_length,

@@ -10,7 +10,7 @@ _Array: TypeAlias = npt.NDArray[Any]
 _Axes: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...] | None
 _Workers: TypeAlias = SupportsIndex | Pool | None
 
-NAMES: tuple[str, ...]
+_NAMES: tuple[str, ...]
 
 def sum(
     a: npt.ArrayLike,
@@ -168,7 +168,7 @@ def nanargmax(
     keepdims: bool = False,
     workers: _Workers = None,
 ) -> Any: ...
-def reduce_units(
+def _reduce_units(
     name: int,
     array: _Array,
     axes: tuple[int, ...],

@@ -1,4 +1,4 @@
-"""Layer: kernels.  One CPU level's compiled kernels, filled into the table that callers read.
+"""Layer: kernels.  One CPU level's compiled reductions, filled into the table that callers read.
 
 This source is compiled once per level, each time under another module name and with other compiler
 flags (``setup.py``).  Importing a level that the CPU lacks is not safe: go through
@@ -7,10 +7,9 @@ flags (``setup.py``).  Importing a level that the CPU lacks is not safe: go thro
 # Safe for free-threaded Python: the table is written while the module is imported, and only read
 # afterwards.
 
-from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 
-from fastproc.kernels._elementwise cimport add_binary, cube_unary, negative_unary, square_unary
+from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
 from fastproc.kernels._extremes cimport (
     arg_finalize,
     arg_locate,
@@ -38,7 +37,6 @@ from fastproc.kernels._extremes cimport (
     nanmin_finalize,
     nanminmax_finalize,
 )
-from fastproc.kernels._histogram cimport histogram_chunk
 from fastproc.kernels._reduce cimport (
     mean_columns,
     mean_finalize,
@@ -51,7 +49,6 @@ from fastproc.kernels._reduce cimport (
     nanvar_columns,
     nanvar_finalize,
     nanvar_partial,
-    scalar,
     std_finalize,
     sum_columns,
     sum_finalize,
@@ -62,15 +59,9 @@ from fastproc.kernels._reduce cimport (
     var_merge,
     var_partial,
 )
-from fastproc.kernels._table cimport (
-    ADD,
+from fastproc.kernels._reductions cimport (
     ARGMAX,
     ARGMIN,
-    CUBE,
-    FLOAT32,
-    FLOAT64,
-    INT32,
-    INT64,
     MAX,
     MEAN,
     MIN,
@@ -84,31 +75,26 @@ from fastproc.kernels._table cimport (
     NANSTD,
     NANSUM,
     NANVAR,
-    NEGATIVE,
-    SQUARE,
     STD,
     SUM,
     VAR,
-    KernelTable,
     Reduction,
-    binary_t,
+    ReductionTable,
     columns_t,
     finalize_t,
-    histogram_t,
     locate_t,
     merge_t,
     partial_t,
-    unary_t,
 )
 
-cdef KernelTable _table
+cdef ReductionTable _table
 
 
 cdef void _reduction(
     int name, int dtype, partial_t partial, columns_t columns, merge_t merge, finalize_t finalize,
     locate_t locate=NULL
 ) noexcept:
-    _table.reductions[name][dtype] = Reduction(partial, columns, merge, finalize, locate)
+    _table.kernels[name][dtype] = Reduction(partial, columns, merge, finalize, locate)
 
 
 cdef void _fill(scalar* tag, int dtype) noexcept:
@@ -165,17 +151,11 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
                <columns_t>nanargmax_columns[scalar], <merge_t>nanargmax_merge[scalar],
                <finalize_t>arg_finalize[scalar], <locate_t>arg_locate[scalar])
 
-    _table.unaries[SQUARE][dtype] = <unary_t>square_unary[scalar]
-    _table.unaries[CUBE][dtype] = <unary_t>cube_unary[scalar]
-    _table.unaries[NEGATIVE][dtype] = <unary_t>negative_unary[scalar]
-    _table.binaries[ADD][dtype] = <binary_t>add_binary[scalar]
-    _table.histograms[dtype] = <histogram_t>histogram_chunk[scalar]
-
 
 _fill(<double*>NULL, FLOAT64)
 _fill(<float*>NULL, FLOAT32)
 _fill(<int64_t*>NULL, INT64)
 _fill(<int*>NULL, INT32)
 
-#: The table, as a capsule that says what it is.
-table = PyCapsule_New(&_table, b"fastproc.kernels.table", NULL)
+#: The table of this CPU level.
+table = table_capsule(&_table)

@@ -32,13 +32,13 @@ from numpy cimport (
     npy_intp,
 )
 
-from fastproc.kernels._table cimport (
+from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT32, INT64
+from fastproc.kernels._reductions cimport (
     ARGMAX, ARGMIN, MAX, MEAN, MIN, MINMAX, NANARGMAX, NANARGMIN, NANMAX, NANMEAN, NANMIN,
     NANMINMAX, NANSTD, NANSUM, NANVAR, STD, SUM, VAR,
 )
-from fastproc.kernels._table cimport CHUNK, FINE, NO_FREEDOM, NO_VALUE
-from fastproc.kernels._table cimport FLOAT32, FLOAT64, INT32, INT64
-from fastproc.kernels._table cimport Finding, KernelTable, Reduction, State
+from fastproc.kernels._reductions cimport FINE, NO_FREEDOM, NO_VALUE
+from fastproc.kernels._reductions cimport Finding, Reduction, ReductionTable, State
 from fastproc.parallel._gate cimport (
     Item,
     as_input,
@@ -46,7 +46,7 @@ from fastproc.parallel._gate cimport (
     is_array,
     item_size,
     new_scalar,
-    table_in,
+    table_of,
     type_number,
 )
 from fastproc.parallel._reduction_job cimport (
@@ -60,14 +60,14 @@ from fastproc.parallel._reduction_job cimport (
 from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport MAX_DIMS, copy_items, flip_dims, magnitude
 
-from fastproc.kernels import dispatch, validate
+from fastproc.kernels import validate
 
 import_array()
 
-cdef const KernelTable* _table = table_in(dispatch.table)
+cdef const ReductionTable* _table = <const ReductionTable*>table_of("reductions")
 
-# By kernel number, see _table.pxd.
-NAMES = (
+# By kernel number, see kernels/_reductions.pxd.
+_NAMES = (
     "sum", "mean", "var", "std", "min", "max", "minmax", "argmin", "argmax",
     "nansum", "nanmean", "nanvar", "nanstd", "nanmin", "nanmax", "nanminmax", "nanargmin",
     "nanargmax",
@@ -160,7 +160,7 @@ cdef object _reduce_strided(int name, int code, ndarray array, Py_ssize_t size, 
 
 
 cdef object _reduce_chunk(int name, int code, const void* x, Py_ssize_t size, double ddof):
-    cdef const Reduction* kernel = &_table.reductions[name][code]
+    cdef const Reduction* kernel = &_table.kernels[name][code]
     cdef int result_code = _result_dtype(name, code)
     cdef State state
     cdef Item first, second
@@ -200,20 +200,20 @@ cdef object _reduce_array(
     cdef npy_intp shape[MAX_DIMS]
     cdef ndarray array, result, second
     cdef int code, result_code, n_kept = 0, i, n_threads
-    cdef bint keeps = keepdims is not False and validate.flag(NAMES[name], "keepdims", keepdims)
+    cdef bint keeps = keepdims is not False and validate.flag(_NAMES[name], "keepdims", keepdims)
     cdef object restore = None
 
     if _is_minmax(name) and out is not None and (not isinstance(out, tuple) or len(out) != 2):
-        raise TypeError(f"{NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
+        raise TypeError(f"{_NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
     if not is_plain or dtype_code(<ndarray>a) < 0:
-        a, restore = validate.reducible(NAMES[name], a, dtype)
+        a, restore = validate.reducible(_NAMES[name], a, dtype)
     array = <ndarray?>a
     code = dtype_code(array)
     _mark_axes(name, axis, array, reduces)
     _prepare(&job, name, code, array, reduces, order)
     job.ddof = ddof
     if job.n_reduced == 0 and not _has_identity(name):
-        raise ValueError(validate.no_identity(NAMES[name]))
+        raise ValueError(validate.no_identity(_NAMES[name]))
 
     # The results are laid out in the order of the kept axes in memory, like NumPy's.
     result_code = _result_dtype(name, code)
@@ -240,8 +240,8 @@ cdef object _reduce_array(
     shaped = _shaped(result, array, reduces, order, keeps, restore)
     if _is_minmax(name):
         pair = shaped, _shaped(second, array, reduces, order, keeps, restore)
-        return pair if out is None else validate.store(NAMES[name], pair, out)
-    return shaped if out is None else validate.store(NAMES[name], (shaped,), (out,))[0]
+        return pair if out is None else validate.store(_NAMES[name], pair, out)
+    return shaped if out is None else validate.store(_NAMES[name], (shaped,), (out,))[0]
 
 
 cdef int _mark_axes(int name, object axis, ndarray array, bint* reduces) except -1:
@@ -292,7 +292,7 @@ cdef int _prepare(
             j -= 1
         order[j] = i
 
-    job.kernel = &_table.reductions[name][code]
+    job.kernel = &_table.kernels[name][code]
     job.itemsize = item_size(code)
     job.kept.n_operands = job.reduced.n_operands = 1
     job.kept.n_dims = job.reduced.n_dims = 0
@@ -363,7 +363,7 @@ cdef int _run_on_pool(
     # with the same bits.  So the plan is made of what the workers see.
     _prepare(job, name, dtype_code(array), shared, reduces, order)
     states = processes.run_units(
-        pool, reduce_units, (name,), shared, (axes,), job.n_units,
+        pool, _reduce_units, (name,), shared, (axes,), job.n_units,
         job.n_out * job.n_chunks * sizeof(State))
     job.states = <State*>PyArray_DATA(states)
     with nogil:
@@ -371,7 +371,7 @@ cdef int _run_on_pool(
     return 0
 
 
-def reduce_units(
+def _reduce_units(
     int name, ndarray array, tuple axes, ndarray states, Py_ssize_t first, Py_ssize_t last
 ):
     """Do units `first` to `last` of a reduction, in a process of a pool.
