@@ -141,6 +141,7 @@ setup(
                 "fastproc.pool._deaths",
                 "fastproc.pool._dispatcher",
                 "fastproc.parallel._threads",
+                "fastproc.parallel._lines",
                 *(f"fastproc.parallel._{family}" for family in FAMILIES),
             ],
             flags,

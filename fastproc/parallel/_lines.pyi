@@ -1,0 +1,1 @@
+"""Layer: parallel.  Types of kernels of lines: nothing that Python sees."""
