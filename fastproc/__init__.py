@@ -54,6 +54,28 @@ if TYPE_CHECKING:
 
     from fastproc import pool as pool
     from fastproc.parallel import *
+    from fastproc.parallel.accumulators import AllFinite as AllFinite
+    from fastproc.parallel.accumulators import AllNan as AllNan
+    from fastproc.parallel.accumulators import AnyNan as AnyNan
+    from fastproc.parallel.accumulators import ArgMax as ArgMax
+    from fastproc.parallel.accumulators import ArgMin as ArgMin
+    from fastproc.parallel.accumulators import Max as Max
+    from fastproc.parallel.accumulators import Mean as Mean
+    from fastproc.parallel.accumulators import Min as Min
+    from fastproc.parallel.accumulators import MinMax as MinMax
+    from fastproc.parallel.accumulators import NanArgMax as NanArgMax
+    from fastproc.parallel.accumulators import NanArgMin as NanArgMin
+    from fastproc.parallel.accumulators import NanMax as NanMax
+    from fastproc.parallel.accumulators import NanMean as NanMean
+    from fastproc.parallel.accumulators import NanMin as NanMin
+    from fastproc.parallel.accumulators import NanMinMax as NanMinMax
+    from fastproc.parallel.accumulators import NanStd as NanStd
+    from fastproc.parallel.accumulators import NanSum as NanSum
+    from fastproc.parallel.accumulators import NanVar as NanVar
+    from fastproc.parallel.accumulators import Std as Std
+    from fastproc.parallel.accumulators import Sum as Sum
+    from fastproc.parallel.accumulators import SumOfSquares as SumOfSquares
+    from fastproc.parallel.accumulators import Var as Var
     from fastproc.pool import Pool as Pool
     from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.context import Array as Array
@@ -99,6 +121,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AllFinite",
+    "AllNan",
+    "AnyNan",
+    "ArgMax",
+    "ArgMin",
     "Array",
     "AuthenticationError",
     "Barrier",
@@ -111,6 +138,19 @@ __all__ = [
     "JoinableQueue",
     "Lock",
     "Manager",
+    "Max",
+    "Mean",
+    "Min",
+    "MinMax",
+    "NanArgMax",
+    "NanArgMin",
+    "NanMax",
+    "NanMean",
+    "NanMin",
+    "NanMinMax",
+    "NanStd",
+    "NanSum",
+    "NanVar",
     "OwnerDied",
     "Pipe",
     "Pool",
@@ -127,14 +167,21 @@ __all__ = [
     "Semaphore",
     "SharedArray",
     "SimpleQueue",
+    "Std",
+    "Sum",
+    "SumOfSquares",
     "TaskTimeout",
     "TimeoutError",
     "Value",
+    "Var",
     "WorkerDied",
     "__version__",
     "active_children",
     "add",
+    "all_finite",
+    "allnan",
     "allow_connection_pickling",
+    "anynan",
     "argmax",
     "argmin",
     "cpu_count",
@@ -170,10 +217,36 @@ __all__ = [
     "shared_empty",
     "shared_zeros",
     "square",
+    "ss",
     "std",
     "sum",
     "var",
 ]
+
+_ACCUMULATORS = (
+    "AllFinite",
+    "AllNan",
+    "AnyNan",
+    "ArgMax",
+    "ArgMin",
+    "Max",
+    "Mean",
+    "Min",
+    "MinMax",
+    "NanArgMax",
+    "NanArgMin",
+    "NanMax",
+    "NanMean",
+    "NanMin",
+    "NanMinMax",
+    "NanStd",
+    "NanSum",
+    "NanVar",
+    "Std",
+    "Sum",
+    "SumOfSquares",
+    "Var",
+)
 
 _MULTIPROCESSINGS_OWN = (
     "AuthenticationError",
@@ -251,6 +324,7 @@ _import = lazy.importer(
         "share": "fastproc.shm.array",
         "shared_empty": "fastproc.shm.array",
         "shared_zeros": "fastproc.shm.array",
+        **dict.fromkeys(_ACCUMULATORS, "fastproc.parallel.accumulators"),
         **dict.fromkeys(catalogue.FAMILY_OF, "fastproc.parallel"),
         **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),
         **dict.fromkeys(_MULTIPROCESSINGS_OWN, "multiprocessing"),

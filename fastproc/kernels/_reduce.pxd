@@ -49,15 +49,19 @@ cdef enum:
     BLOCKS = 16            # in a chunk of CHUNK elements
 
 
-cdef inline accumulator widened(scalar value, accumulator tag, bint skip_nan) noexcept nogil:
-    """Return `value` in the dtype of `tag`, NaN as zero if `skip_nan`."""
+cdef inline accumulator widened(
+    scalar value, accumulator tag, bint skip_nan, bint squared
+) noexcept nogil:
+    """Return `value` or its square in the dtype of `tag`, NaN as zero if `skip_nan`."""
+    if squared:
+        return <accumulator>value * <accumulator>value
     if skip_nan:
         return <accumulator>value if value == value else <accumulator>0
     return <accumulator>value
 
 
 cdef inline void sum_rows_of_lanes(
-    const scalar* x, Py_ssize_t n_rows, accumulator* sums, bint skip_nan
+    const scalar* x, Py_ssize_t n_rows, accumulator* sums, bint skip_nan, bint squared
 ) noexcept nogil:
     """Add up n_rows > 0 rows of LANES contiguous elements, row after row."""
     # A local array that is indexed by constants alone, once the compiler has unrolled the loops
@@ -65,16 +69,16 @@ cdef inline void sum_rows_of_lanes(
     cdef accumulator lanes[LANES]
     cdef Py_ssize_t i, j
     for j in range(LANES):
-        lanes[j] = widened(x[j], sums[0], skip_nan)
+        lanes[j] = widened(x[j], sums[0], skip_nan, squared)
     for i in range(1, n_rows):
         for j in range(LANES):
-            lanes[j] += widened(x[i * LANES + j], sums[0], skip_nan)
+            lanes[j] += widened(x[i * LANES + j], sums[0], skip_nan, squared)
     for j in range(LANES):
         sums[j] = lanes[j]
 
 
 cdef inline accumulator sum_chunk(
-    const scalar* x, Py_ssize_t n, accumulator zero, bint skip_nan
+    const scalar* x, Py_ssize_t n, accumulator zero, bint skip_nan, bint squared
 ) noexcept nogil:
     """Return the sum of at most CHUNK elements."""
     cdef accumulator sums[BLOCKS + 2][LANES]
@@ -82,19 +86,21 @@ cdef inline accumulator sum_chunk(
     cdef Py_ssize_t n_blocks = n // BLOCK, n_rows = n % BLOCK // LANES, block, half, i, j
     if n < LANES:
         for i in range(n):
-            total += widened(x[i], zero, skip_nan)
+            total += widened(x[i], zero, skip_nan, squared)
         return total
 
     for block in range(n_blocks):
-        sum_rows_of_lanes(x + block * BLOCK, unforeseen(BLOCK_ROWS), &sums[block][0], skip_nan)
+        sum_rows_of_lanes(
+            x + block * BLOCK, unforeseen(BLOCK_ROWS), &sums[block][0], skip_nan, squared)
     x += n_blocks * BLOCK
     if n_rows > 0:
-        sum_rows_of_lanes(x, n_rows, &sums[n_blocks][0], skip_nan)
+        sum_rows_of_lanes(x, n_rows, &sums[n_blocks][0], skip_nan, squared)
         x += n_rows * LANES
         n_blocks += 1
     if n % LANES > 0:
         for j in range(LANES):
-            sums[n_blocks][j] = widened(x[j], zero, skip_nan) if j < n % LANES else zero
+            sums[n_blocks][j] = (
+                widened(x[j], zero, skip_nan, squared) if j < n % LANES else zero)
         n_blocks += 1
 
     while n_blocks > 1:
@@ -140,7 +146,7 @@ cdef inline int64_t count_chunk(const scalar* x, Py_ssize_t n) noexcept nogil:
 
 cdef inline void sum_rows(
     const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, accumulator* sums, int64_t* counts,
-    bint skip_nan
+    bint skip_nan, bint squared
 ) noexcept nogil:
     """Add up each column; `counts` gets how many were not NaN."""
     cdef Py_ssize_t first, i, j
@@ -153,7 +159,7 @@ cdef inline void sum_rows(
         while first < width:
             row = rows[i] + first
             for j in range(LANES):
-                sums[first + j] += widened(row[j], sums[0], skip_nan)
+                sums[first + j] += widened(row[j], sums[0], skip_nan, squared)
             first += LANES
         if skip_nan:
             for j in range(width):
@@ -161,29 +167,30 @@ cdef inline void sum_rows(
 
 
 cdef inline void sum_chunk_state(
-    const scalar* x, Py_ssize_t n, State* state, bint skip_nan
+    const scalar* x, Py_ssize_t n, State* state, bint skip_nan, bint squared
 ) noexcept nogil:
     if scalar is double or scalar is float:
-        state.a.f = sum_chunk(x, n, <double>0, skip_nan)
+        state.a.f = sum_chunk(x, n, <double>0, skip_nan, squared)
     else:
-        state.a.i = sum_chunk(x, n, <int64_t>0, skip_nan)
+        state.a.i = sum_chunk(x, n, <int64_t>0, skip_nan, squared)
     state.n = n
 
 
 cdef inline void sum_rows_states(
-    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, State* states, bint skip_nan
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, State* states, bint skip_nan,
+    bint squared
 ) noexcept nogil:
     cdef double floats[WIDTH]
     cdef int64_t wholes[WIDTH]
     cdef int64_t counts[WIDTH]
     cdef Py_ssize_t j
     if scalar is double or scalar is float:
-        sum_rows(rows, n_rows, width, &floats[0], &counts[0], skip_nan)
+        sum_rows(rows, n_rows, width, &floats[0], &counts[0], skip_nan, squared)
         for j in range(width):
             states[j].a.f = floats[j]
             states[j].n = counts[j]
     else:
-        sum_rows(rows, n_rows, width, &wholes[0], &counts[0], skip_nan)
+        sum_rows(rows, n_rows, width, &wholes[0], &counts[0], skip_nan, squared)
         for j in range(width):
             states[j].a.i = wholes[j]
             states[j].n = counts[j]
@@ -192,25 +199,37 @@ cdef inline void sum_rows_states(
 cdef inline void sum_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
 ) noexcept nogil:
-    sum_chunk_state(x, n, state, False)
+    sum_chunk_state(x, n, state, False, False)
 
 
 cdef inline void nansum_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
 ) noexcept nogil:
-    sum_chunk_state(x, n, state, True)
+    sum_chunk_state(x, n, state, True, False)
 
 
 cdef inline void sum_columns(
     const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    sum_rows_states(rows, n_rows, width, states, False)
+    sum_rows_states(rows, n_rows, width, states, False, False)
 
 
 cdef inline void nansum_columns(
     const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
 ) noexcept nogil:
-    sum_rows_states(rows, n_rows, width, states, True)
+    sum_rows_states(rows, n_rows, width, states, True, False)
+
+
+cdef inline void ss_partial(
+    const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
+) noexcept nogil:
+    sum_chunk_state(x, n, state, False, True)
+
+
+cdef inline void ss_columns(
+    const scalar** rows, Py_ssize_t n_rows, Py_ssize_t width, Py_ssize_t start, State* states
+) noexcept nogil:
+    sum_rows_states(rows, n_rows, width, states, False, True)
 
 
 cdef inline void sum_merge(State* into, const State* other, scalar* tag) noexcept nogil:
@@ -236,14 +255,14 @@ cdef inline Finding sum_finalize(
 cdef inline void mean_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
 ) noexcept nogil:
-    state.a.f = sum_chunk(x, n, <double>0, False)
+    state.a.f = sum_chunk(x, n, <double>0, False, False)
     state.n = n
 
 
 cdef inline void nanmean_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
 ) noexcept nogil:
-    state.a.f = sum_chunk(x, n, <double>0, True)
+    state.a.f = sum_chunk(x, n, <double>0, True, False)
     state.n = count_chunk(x, n)
 
 
@@ -253,7 +272,7 @@ cdef inline void mean_rows_states(
     cdef double sums[WIDTH]
     cdef int64_t counts[WIDTH]
     cdef Py_ssize_t j
-    sum_rows(rows, n_rows, width, &sums[0], &counts[0], skip_nan)
+    sum_rows(rows, n_rows, width, &sums[0], &counts[0], skip_nan, False)
     for j in range(width):
         states[j].a.f = sums[j]
         states[j].n = counts[j]
@@ -358,7 +377,7 @@ cdef inline void var_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
 ) noexcept nogil:
     state.n = n
-    state.a.f = sum_chunk(x, n, <double>0, False) / <double>n
+    state.a.f = sum_chunk(x, n, <double>0, False, False) / <double>n
     deviate_chunk(x, n, state, False)
 
 
@@ -366,7 +385,7 @@ cdef inline void nanvar_partial(
     const scalar* x, Py_ssize_t n, Py_ssize_t start, State* state
 ) noexcept nogil:
     state.n = count_chunk(x, n)
-    state.a.f = sum_chunk(x, n, <double>0, True) / <double>state.n if state.n > 0 else 0
+    state.a.f = sum_chunk(x, n, <double>0, True, False) / <double>state.n if state.n > 0 else 0
     deviate_chunk(x, n, state, True)
 
 
@@ -380,7 +399,7 @@ cdef inline void var_rows_states(
     cdef double deviation
     cdef Py_ssize_t first, i, j
     cdef const scalar* row
-    sum_rows(rows, n_rows, width, &means[0], &counts[0], skip_nan)
+    sum_rows(rows, n_rows, width, &means[0], &counts[0], skip_nan, False)
     for j in range(width):
         means[j] = means[j] / <double>counts[j] if counts[j] > 0 else 0
         sums[j] = 0

@@ -35,6 +35,10 @@ cdef enum:
     NANMINMAX
     NANARGMIN
     NANARGMAX
+    SS
+    ANYNAN
+    ALLNAN
+    ALL_FINITE
     N_REDUCTIONS
 
 # What `finalize` found; the gate turns it into NumPy's warning or exception.
@@ -54,6 +58,7 @@ cdef union Number:
 #                b: the sum of squared deviations from the mean
 #   min, max     a: least       b: greatest    n: how many were NaN: exactly if all were, else at
 #                                                 least one if any was
+#   anynan, ...                                n: how many elements decide the answer
 #   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere; by
 #                                                 `partial` only where the chunk begins
 cdef struct State:

@@ -10,6 +10,17 @@ flags (``setup.py``).  Importing a level that the CPU lacks is not safe: go thro
 from libc.stdint cimport int64_t
 
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
+from fastproc.kernels._checks cimport (
+    all_finite_columns,
+    all_finite_partial,
+    allnan_columns,
+    allnan_partial,
+    any_finalize,
+    anynan_columns,
+    anynan_partial,
+    check_merge,
+    none_finalize,
+)
 from fastproc.kernels._extremes cimport (
     arg_finalize,
     arg_locate,
@@ -49,6 +60,8 @@ from fastproc.kernels._reduce cimport (
     nanvar_columns,
     nanvar_finalize,
     nanvar_partial,
+    ss_columns,
+    ss_partial,
     std_finalize,
     sum_columns,
     sum_finalize,
@@ -60,6 +73,9 @@ from fastproc.kernels._reduce cimport (
     var_partial,
 )
 from fastproc.kernels._reductions cimport (
+    ALL_FINITE,
+    ALLNAN,
+    ANYNAN,
     ARGMAX,
     ARGMIN,
     MAX,
@@ -75,6 +91,7 @@ from fastproc.kernels._reductions cimport (
     NANSTD,
     NANSUM,
     NANVAR,
+    SS,
     STD,
     SUM,
     VAR,
@@ -108,6 +125,9 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
                merge, <finalize_t>sum_finalize[scalar])
     _reduction(NANSUM, dtype, <partial_t>nansum_partial[scalar],
                <columns_t>nansum_columns[scalar], merge, <finalize_t>sum_finalize[scalar])
+
+    _reduction(SS, dtype, <partial_t>ss_partial[scalar], <columns_t>ss_columns[scalar], merge,
+               <finalize_t>sum_finalize[scalar])
 
     # A mean's state is a sum in double for every dtype, and merges as such.
     merge = <merge_t>sum_merge[double]
@@ -150,6 +170,14 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
     _reduction(NANARGMAX, dtype, <partial_t>nanargmax_partial[scalar],
                <columns_t>nanargmax_columns[scalar], <merge_t>nanargmax_merge[scalar],
                <finalize_t>arg_finalize[scalar], <locate_t>arg_locate[scalar])
+
+    merge = <merge_t>check_merge[scalar]
+    _reduction(ANYNAN, dtype, <partial_t>anynan_partial[scalar],
+               <columns_t>anynan_columns[scalar], merge, <finalize_t>any_finalize[scalar])
+    _reduction(ALLNAN, dtype, <partial_t>allnan_partial[scalar],
+               <columns_t>allnan_columns[scalar], merge, <finalize_t>none_finalize[scalar])
+    _reduction(ALL_FINITE, dtype, <partial_t>all_finite_partial[scalar],
+               <columns_t>all_finite_columns[scalar], merge, <finalize_t>none_finalize[scalar])
 
 
 _fill(<double*>NULL, FLOAT64)

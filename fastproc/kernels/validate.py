@@ -19,6 +19,10 @@ Array = npt.NDArray[Any]
 Restore = Callable[[Array], Any]
 
 _COMPILED = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32"))
+
+#: The reductions that answer True or False.
+CHECKS = ("anynan", "allnan", "all_finite")
+
 _SIGN_BIT = np.uint64(1 << 63)
 
 
@@ -70,7 +74,8 @@ def _conversion(
     `is_result` says that the caller asked for a result of this very dtype.
     """
     kind, size = dtype.kind, dtype.itemsize
-    is_mean, is_arg = family in ("mean", "var", "std"), "arg" in family
+    is_mean = family in ("mean", "var", "std")
+    is_arg = "arg" in family or family in CHECKS
     if dtype in _COMPILED:
         # int64 has two C types where long is 64 bits wide; either has compiled kernels.
         restored = is_result and not is_mean and size < 8
@@ -79,7 +84,7 @@ def _conversion(
         return _as_dtype(np.float32), None if is_arg else _as_dtype(np.float16)
     if is_mean:
         return _as_dtype(np.int32 if size < 4 else np.int64 if size == 4 else np.float64), None
-    if family == "sum":
+    if family in ("sum", "ss"):
         # Sums modulo 2**64 have the same bits with and without a sign.
         wide = _as_dtype(np.uint64 if kind == "u" else np.int64)
         return lambda array: wide(array).view(np.int64), _as_dtype(dtype) if is_result else wide

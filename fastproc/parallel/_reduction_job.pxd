@@ -25,7 +25,7 @@ from fastproc.kernels._reductions cimport (
 from fastproc.parallel._walk cimport (
     Walk, copy_items, last_stride, merge_dims, offset_of, run_length,
 )
-from fastproc.shm._atomic cimport atomic_store
+from fastproc.shm._atomic cimport atomic_load, atomic_store
 
 cdef enum:
     TILE = 512               # columns of a unit: as many as keep its states in the L1 cache
@@ -53,6 +53,9 @@ cdef struct ReductionJob:
     char* out
     char* out2               # the second result of minmax
     Py_ssize_t out_itemsize
+    bint keeps_states        # `out` gets the results' states, as an accumulator wants them
+    bint may_stop            # one element may decide the only result: its chunk ends all
+    int64_t stopped
     int64_t no_value         # set when a result had no value, or no degree of freedom
     int64_t no_freedom
 
@@ -80,7 +83,8 @@ cdef inline void plan_units(
     job.by_columns = job.n_reduced > 1 and (
         n_adjacent >= NARROW or (job.n_reduced < FEW and job.n_out >= LANES))
     job.states = NULL
-    job.no_value = job.no_freedom = 0
+    job.no_value = job.no_freedom = job.stopped = 0
+    job.may_stop = job.may_stop and job.n_out == 1
     if job.n_out == 0 or job.n_reduced == 0:
         job.n_chunks = job.n_units = 0
     elif job.by_columns:
@@ -145,7 +149,14 @@ cdef inline void reduce_chunk(
 ) noexcept nogil:
     """Reduce the `n` elements `x` of a result, its chunk that begins with element `start`."""
     cdef State state
+    if job.may_stop and atomic_load(&job.stopped):
+        # The result is decided, so a chunk that has nothing to say may say so unread.
+        memset(&state, 0, sizeof(State))
+        settle(job, result, chunk, &state)
+        return
     job.kernel.partial(x, n, start, &state)
+    if job.may_stop and state.n > 0:
+        atomic_store(&job.stopped, 1)
     if job.states == NULL and job.kernel.locate != NULL and state.n >= 0:
         state.n += job.kernel.locate(x, n, &state)
     settle(job, result, chunk, &state)
@@ -237,7 +248,11 @@ cdef inline void write_result(
     ReductionJob* job, Py_ssize_t result, const State* state
 ) noexcept nogil:
     cdef Py_ssize_t offset = result * job.out_itemsize
-    cdef Finding finding = job.kernel.finalize(
+    cdef Finding finding
+    if job.keeps_states:
+        (<State*>(job.out + offset))[0] = state[0]
+        return
+    finding = job.kernel.finalize(
         state, job.n_reduced, job.ddof, job.out + offset, job.out2 + offset)
     # Threads may set the same flag at once; they all set it to 1.
     if finding == NO_VALUE:

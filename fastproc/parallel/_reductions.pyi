@@ -2,6 +2,7 @@
 
 from typing import Any, SupportsIndex, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from fastproc.pool import Pool
@@ -168,6 +169,38 @@ def nanargmax(
     keepdims: bool = False,
     workers: _Workers = None,
 ) -> Any: ...
+def ss(
+    a: npt.ArrayLike,
+    axis: _Axes = None,
+    out: _Array | None = None,
+    keepdims: bool = False,
+    *,
+    workers: _Workers = None,
+) -> Any: ...
+def anynan(
+    a: npt.ArrayLike,
+    axis: _Axes = None,
+    out: _Array | None = None,
+    keepdims: bool = False,
+    *,
+    workers: _Workers = None,
+) -> Any: ...
+def allnan(
+    a: npt.ArrayLike,
+    axis: _Axes = None,
+    out: _Array | None = None,
+    keepdims: bool = False,
+    *,
+    workers: _Workers = None,
+) -> Any: ...
+def all_finite(
+    a: npt.ArrayLike,
+    axis: _Axes = None,
+    out: _Array | None = None,
+    keepdims: bool = False,
+    *,
+    workers: _Workers = None,
+) -> Any: ...
 def _reduce_units(
     name: int,
     array: _Array,
@@ -176,3 +209,14 @@ def _reduce_units(
     first: int,
     last: int,
 ) -> None: ...
+
+_STATE: np.dtype[np.void]
+
+def _states_of(name: int, a: _Array, axis: _Axes, workers: _Workers) -> tuple[_Array, int]: ...
+def _merge_states(
+    name: int, dtype: np.dtype[Any], into: _Array, other: _Array, before: int
+) -> None: ...
+def _results_of(
+    name: int, dtype: np.dtype[Any], states: _Array, count: int, ddof: float
+) -> tuple[_Array, ...]: ...
+def _as_bool(result: _Array) -> _Array: ...

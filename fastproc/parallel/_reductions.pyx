@@ -34,8 +34,8 @@ from numpy cimport (
 
 from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT32, INT64
 from fastproc.kernels._reductions cimport (
-    ARGMAX, ARGMIN, MAX, MEAN, MIN, MINMAX, NANARGMAX, NANARGMIN, NANMAX, NANMEAN, NANMIN,
-    NANMINMAX, NANSTD, NANSUM, NANVAR, STD, SUM, VAR,
+    ALL_FINITE, ALLNAN, ANYNAN, ARGMAX, ARGMIN, MAX, MEAN, MIN, MINMAX, NANARGMAX, NANARGMIN,
+    NANMAX, NANMEAN, NANMIN, NANMINMAX, NANSTD, NANSUM, NANVAR, SS, STD, SUM, VAR,
 )
 from fastproc.kernels._reductions cimport FINE, NO_FREEDOM, NO_VALUE
 from fastproc.kernels._reductions cimport Finding, Reduction, ReductionTable, State
@@ -70,8 +70,15 @@ cdef const ReductionTable* _table = <const ReductionTable*>table_of("reductions"
 _NAMES = (
     "sum", "mean", "var", "std", "min", "max", "minmax", "argmin", "argmax",
     "nansum", "nanmean", "nanvar", "nanstd", "nanmin", "nanmax", "nanminmax", "nanargmin",
-    "nanargmax",
+    "nanargmax", "ss", "anynan", "allnan", "all_finite",
 )
+
+cdef object _true = np.True_, _false = np.False_
+
+
+def _as_bool(result):
+    return result.astype(np.bool_)
+
 
 # What one thread needs for a byte it reduces, in nanoseconds; memory sets it, not the kernel.
 cdef double NS_PER_BYTE = 0.04
@@ -87,7 +94,12 @@ cdef inline bint _is_minmax(int name) noexcept:
 
 cdef inline bint _has_identity(int name) noexcept:
     """Tell whether the kernel has a result for no elements at all, if only NaN."""
-    return (SUM <= name and name <= STD) or (NANSUM <= name and name <= NANSTD)
+    return (SUM <= name and name <= STD) or (NANSUM <= name and name <= NANSTD) or name >= SS
+
+
+cdef inline bint _is_check(int name) noexcept:
+    """Tell whether the result is True or False."""
+    return name == ANYNAN or name == ALLNAN or name == ALL_FINITE
 
 
 cdef inline bint _takes_scalar_axis(int name) noexcept:
@@ -96,9 +108,9 @@ cdef inline bint _takes_scalar_axis(int name) noexcept:
 
 
 cdef inline int _result_dtype(int name, int dtype) noexcept:
-    if _is_arg(name):
+    if _is_arg(name) or _is_check(name):
         return INT64
-    if name == SUM or name == NANSUM:
+    if name == SUM or name == NANSUM or name == SS:
         return INT64 if dtype == INT32 else dtype
     if _has_identity(name):
         return FLOAT32 if dtype == FLOAT32 else FLOAT64
@@ -173,6 +185,8 @@ cdef object _reduce_chunk(int name, int code, const void* x, Py_ssize_t size, do
         _report(name, finding == NO_VALUE, finding == NO_FREEDOM)
     if _is_minmax(name):
         return new_scalar(result_code, &first), new_scalar(result_code, &second)
+    if _is_check(name):
+        return _true if first.i64 else _false
     return new_scalar(result_code, &first)
 
 
@@ -207,6 +221,8 @@ cdef object _reduce_array(
         raise TypeError(f"{_NAMES[name]}: out must be a tuple of two arrays, not {out!r}")
     if not is_plain or dtype_code(<ndarray>a) < 0:
         a, restore = validate.reducible(_NAMES[name], a, dtype)
+    if _is_check(name):
+        restore = _as_bool
     array = <ndarray?>a
     code = dtype_code(array)
     _mark_axes(name, axis, array, reduces)
@@ -294,6 +310,8 @@ cdef int _prepare(
 
     job.kernel = &_table.kernels[name][code]
     job.itemsize = item_size(code)
+    job.may_stop = _is_check(name)
+    job.keeps_states = False
     job.kept.n_operands = job.reduced.n_operands = 1
     job.kept.n_dims = job.reduced.n_dims = 0
     job.reduced.data[0] = PyArray_BYTES(array)
@@ -427,6 +445,74 @@ cdef object _shaped(
     return shaped[()] if type(shaped) is not ndarray or PyArray_NDIM(shaped) == 0 else shaped
 
 
+# States for accumulators -------------------------------------------------------------------------
+
+_STATE = np.dtype((np.void, sizeof(State)))
+
+
+def _states_of(int name, object a, object axis, object workers):
+    """Return an array's states, one a result, and how many elements each is of."""
+    cdef ReductionJob job
+    cdef bint reduces[MAX_DIMS]
+    cdef int order[MAX_DIMS]
+    cdef ndarray array = <ndarray?>a, states
+    cdef int i, n_threads
+    _mark_axes(name, axis, array, reduces)
+    _prepare(&job, name, dtype_code(array), array, reduces, order)
+    shape = [array.shape[order[i]] for i in range(PyArray_NDIM(array)) if not reduces[order[i]]]
+    states = np.empty(shape, _STATE)
+    job.out = job.out2 = PyArray_BYTES(states)
+    job.out_itemsize = sizeof(State)
+    job.keeps_states = True
+    n_threads = threads_for(
+        workers, PyArray_SIZE(array) * job.itemsize * NS_PER_BYTE, job.n_units)
+    if n_threads > 0:
+        _run(&job, n_threads)
+    else:
+        _run_on_pool(&job, name, array, reduces, workers)
+    return np.asarray(_shaped(states, array, reduces, order, False, None), order="C"), job.n_reduced
+
+
+def _merge_states(int name, object dtype, ndarray into, ndarray other, Py_ssize_t before):
+    """Merge `other` into `into`, both from `_states_of`; `before` elements came before other's."""
+    cdef const Reduction* kernel = &_table.kernels[name][_code_of(dtype)]
+    cdef State* target = <State*>PyArray_DATA(into)
+    cdef const State* source = <const State*>PyArray_DATA(other)
+    cdef State moved
+    cdef Py_ssize_t i
+    for i in range(PyArray_SIZE(into)):
+        moved = source[i]
+        if _is_arg(name) and moved.n >= 0:
+            moved.n += before
+        kernel.merge(&target[i], &moved, NULL)
+
+
+def _results_of(int name, object dtype, ndarray states, Py_ssize_t count, double ddof):
+    """Make results of states from `_states_of`, each of `count` elements: one array, or two."""
+    cdef ReductionJob job
+    cdef int code = _code_of(dtype), result_code = _result_dtype(name, code)
+    cdef ndarray first = PyArray_SimpleNew(
+        PyArray_NDIM(states), PyArray_DIMS(states), type_number(result_code))
+    cdef ndarray second = first.copy() if _is_minmax(name) else first
+    cdef Py_ssize_t i
+    if count == 0 and not _has_identity(name):
+        raise ValueError(validate.no_identity(_NAMES[name]))
+    job.kernel = &_table.kernels[name][code]
+    job.n_reduced, job.ddof, job.keeps_states = count, ddof, False
+    job.no_value = job.no_freedom = 0
+    job.out, job.out2 = PyArray_BYTES(first), PyArray_BYTES(second)
+    job.out_itemsize = item_size(result_code)
+    for i in range(PyArray_SIZE(states)):
+        write_result(&job, i, <const State*>PyArray_DATA(states) + i)
+    if job.no_value or job.no_freedom:
+        _report(name, job.no_value, job.no_freedom)
+    return (first, second) if _is_minmax(name) else (first,)
+
+
+cdef int _code_of(object dtype) except -1:
+    return dtype_code(<ndarray>np.empty(0, dtype))
+
+
 # The public functions ----------------------------------------------------------------------------
 #
 # Their signatures are NumPy's and `workers`; their docstrings are in docs.py, which says what they
@@ -511,3 +597,19 @@ def argmax(a, axis=None, out=None, *, keepdims=False, workers=None):
 
 def nanargmax(a, axis=None, out=None, *, keepdims=False, workers=None):
     return _reduce(NANARGMAX, a, axis, None, out, keepdims, 0, workers)
+
+
+def ss(a, axis=None, out=None, keepdims=False, *, workers=None):
+    return _reduce(SS, a, axis, None, out, keepdims, 0, workers)
+
+
+def anynan(a, axis=None, out=None, keepdims=False, *, workers=None):
+    return _reduce(ANYNAN, a, axis, None, out, keepdims, 0, workers)
+
+
+def allnan(a, axis=None, out=None, keepdims=False, *, workers=None):
+    return _reduce(ALLNAN, a, axis, None, out, keepdims, 0, workers)
+
+
+def all_finite(a, axis=None, out=None, keepdims=False, *, workers=None):
+    return _reduce(ALL_FINITE, a, axis, None, out, keepdims, 0, workers)

@@ -68,6 +68,17 @@ def _reduction(kernel: str, numpy: Function, plain: Function) -> Case:
     return Case(kernel, family, with_nan if has_nan else normal_numbers, numpy, peers, plain)
 
 
+def _numpy_anynan(x: Array) -> Any:
+    # Quicker than np.isnan(x).any(), which makes an array of bools.
+    return np.isnan(np.min(x))
+
+
+def _check(kernel: str, numpy: Function, plain: Function) -> Case:
+    """Return the case of a check on numbers without NaN: only `allnan` may stop early then."""
+    peers = {} if kernel == "all_finite" else {"bottleneck": functools.partial(_bottleneck, kernel)}
+    return Case(kernel, "reduction", normal_numbers, numpy, peers, plain)
+
+
 CASES = (
     _reduction("sum", np.sum, sum),
     _reduction("mean", np.mean, _mean),
@@ -87,4 +98,15 @@ CASES = (
     _reduction("nanminmax", _numpy_nanminmax, _of_numbers(_minmax)),
     _reduction("nanargmin", np.nanargmin, lambda x: x.index(min(_numbers(x)))),
     _reduction("nanargmax", np.nanargmax, lambda x: x.index(max(_numbers(x)))),
+    Case(
+        "ss",
+        "reduction",
+        normal_numbers,
+        lambda x: np.dot(x, x),
+        {"bottleneck": functools.partial(_bottleneck, "ss")},
+        lambda x: sum([v * v for v in x]),
+    ),
+    _check("anynan", _numpy_anynan, lambda x: any([v != v for v in x])),
+    _check("allnan", lambda x: np.isnan(x).all(), lambda x: all([v != v for v in x])),
+    _check("all_finite", lambda x: np.isfinite(x).all(), lambda x: all(map(math.isfinite, x))),
 )

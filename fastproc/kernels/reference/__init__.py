@@ -8,11 +8,12 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes
+        elementwise  reductions  extremes  checks
                                    histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
+from fastproc.kernels.reference.checks import all_finite, allnan, anynan
 from fastproc.kernels.reference.elementwise import add, cube, negative, square
 from fastproc.kernels.reference.extremes import (
     argmax,
@@ -33,6 +34,7 @@ from fastproc.kernels.reference.reductions import (
     nanstd,
     nansum,
     nanvar,
+    ss,
     std,
     sum,
     var,
@@ -41,6 +43,9 @@ from fastproc.kernels.reference.reductions import (
 __all__ = [
     "AxisError",
     "add",
+    "all_finite",
+    "allnan",
+    "anynan",
     "argmax",
     "argmin",
     "cube",
@@ -60,6 +65,7 @@ __all__ = [
     "nanvar",
     "negative",
     "square",
+    "ss",
     "std",
     "sum",
     "var",

@@ -49,6 +49,13 @@ def sum(
     return _total(a, axis, dtype, out, keepdims, ignore_nan=False)
 
 
+def ss(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, workers: Any = None
+) -> Any:
+    """Return the sum of the squares of the elements; 0 for none.  Arguments as for `sum`."""
+    return _total(a, axis, None, out, keepdims, ignore_nan=False, power=2)
+
+
 def nansum(
     a: Any,
     axis: Any = None,
@@ -164,7 +171,16 @@ def nanstd(
     )
 
 
-def _total(a: Any, axis: Any, dtype: Any, out: Any, keepdims: bool, *, ignore_nan: bool) -> Any:
+def _total(
+    a: Any,
+    axis: Any,
+    dtype: Any,
+    out: Any,
+    keepdims: bool,
+    *,
+    ignore_nan: bool,
+    power: int = 1,
+) -> Any:
     values = buffers.read(a)
     axes = buffers.normalized(axis, len(values.shape))
     if dtype is not None:
@@ -182,11 +198,12 @@ def _total(a: Any, axis: Any, dtype: Any, out: Any, keepdims: bool, *, ignore_na
     results = []
     for x in buffers.slices(values, axes):
         if dtypes.kind(dtype) == "float":
-            total: Any = _exact_sum(_without_nan(x) if ignore_nan else x)
+            numbers = _without_nan(x) if ignore_nan else x
+            total: Any = _exact_sum(numbers if power == 1 else [v * v for v in numbers])
         else:
             total = 0
             for element in x:
-                total += element
+                total += element**power
         results.append(dtypes.converted(total, dtype))
     shape = buffers.reduced_shape(values.shape, axes, keepdims)
     return buffers.deliver(results, shape, dtype, out)
