@@ -91,12 +91,11 @@ cdef void wake_next(int64_t* word) noexcept nogil:
     unpark(low_half(word), 1)
 
 
-cdef int64_t wait_for_moment(int64_t* word) noexcept:
+cdef int64_t wait_for_moment(int64_t* word) noexcept nogil:
     cdef int64_t dead = 0
-    with nogil:
-        # The handlers of signals run once the caller is done.
-        while wait_for_lock(word, NEVER, look_ns, &dead) != WAKED:
-            pass
+    # The handlers of signals run once the caller is done.
+    while wait_for_lock(word, NEVER, look_ns, &dead) != WAKED:
+        pass
     return dead
 
 

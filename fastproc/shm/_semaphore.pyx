@@ -37,6 +37,9 @@ and go, since others may still sleep, and is removed under LOCK by a releaser th
 to wake while there were units to be had: nobody can have fallen asleep after that.  Whoever is
 waked and killed before it takes its unit leaves that to the others, who see it after their naps.
 
+Nobody waits for the GIL with LOCK.  Who finds LOCK free takes it with the GIL, which it keeps; who
+has to wait for it gives up the GIL first, and asks for it again when the change is made.
+
 The order of memory: who takes a unit acquires, by LOCK, what was written before it was released.
 """
 # Safe for free-threaded Python: everything is changed under LOCK, `_entry` too, apart from the
@@ -50,7 +53,7 @@ from weakref import WeakSet
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastproc.shm._atomic cimport atomic_load, atomic_store
-from fastproc.shm._lock cimport take_lock, unlock, warn_of_death
+from fastproc.shm._lock cimport take_lock, try_lock, unlock, warn_of_death
 from fastproc.shm._park cimport (
     FIRST_NAP, LATE, NEVER, OVERSLEPT, Nap, Waited, deadline_of, doze, look, low_half, unpark,
 )
@@ -112,20 +115,6 @@ def _end():
         semaphore._disown()
 
 
-cdef inline void enter(Semaphore semaphore) noexcept:
-    """Take LOCK."""
-    if take_lock(semaphore._words + LOCK):
-        semaphore._repair()
-
-
-cdef inline int64_t* find_entry(Semaphore semaphore, bint make) noexcept:
-    """Return this process's entry, or NULL if it has none and gets none; under LOCK."""
-    cdef int64_t* entry = semaphore._entry
-    if entry != NULL and entry[0] == this_process:
-        return entry
-    return semaphore._find(make)
-
-
 cdef class Semaphore(Placed):
     """A number of units that processes and threads take and release, as
     ``multiprocessing.Semaphore`` is, and get back when their holder is killed.
@@ -175,7 +164,7 @@ cdef class Semaphore(Placed):
         self._entry, self._enrolled = NULL, 0
 
     def __del__(self):
-        if self._enrolled == this_process and self._held():
+        if self._enrolled == this_process and self._is_holder():
             _left[<uintptr_t>self._words] = self._block
 
     cdef int _enrol(self) except -1:
@@ -190,7 +179,14 @@ cdef class Semaphore(Placed):
         self._enrolled = this_process
         return 0
 
-    cdef void _repair(self) noexcept:
+    # ---- without the GIL, or LOCK taken at once
+
+    cdef void _enter(self) noexcept nogil:
+        """Take LOCK; the caller does not have the GIL."""
+        if take_lock(self._words + LOCK):
+            self._repair()
+
+    cdef void _repair(self) noexcept nogil:
         """Make UNITS what one who died with LOCK has left of them."""
         cdef int64_t* words = self._words
         cdef int64_t held = words[OWNERLESS]
@@ -201,11 +197,13 @@ cdef class Semaphore(Placed):
             held += words[ENTRIES + 2 * i + COUNT]
         atomic_store(words + UNITS, words[INITIAL] - held | ASLEEP)
 
-    cdef int64_t* _find(self, bint make) noexcept:
-        """Look for this process's entry in the table."""
-        cdef int64_t* entry
+    cdef int64_t* _own_entry(self, bint make) noexcept nogil:
+        """Return this process's entry, or NULL if it has none and gets none."""
+        cdef int64_t* entry = self._entry
         cdef int64_t* free = NULL
         cdef Py_ssize_t i
+        if entry != NULL and entry[0] == this_process:
+            return entry
         for i in range(HOLDERS):
             entry = self._words + ENTRIES + 2 * i
             if entry[0] == this_process:
@@ -219,13 +217,11 @@ cdef class Semaphore(Placed):
         self._entry = free
         return free
 
-    cdef bint _take(self, bint will_sleep, int64_t* seen) noexcept:
+    cdef bint _take_and_exit(self, bint will_sleep, int64_t* seen) noexcept nogil:
         """Take a unit; or return what was seen in UNITS, with ASLEEP if the caller will sleep."""
         cdef int64_t* words = self._words
         cdef int64_t* entry
-        cdef int64_t units
-        enter(self)
-        units = words[UNITS]
+        cdef int64_t units = words[UNITS]
         if units & VALUE == 0:
             if will_sleep and not units & ASLEEP:
                 units |= ASLEEP
@@ -234,7 +230,7 @@ cdef class Semaphore(Placed):
             seen[0] = units
             return False
         if not words[LOOSE]:
-            entry = find_entry(self, True)
+            entry = self._own_entry(True)
             if entry == NULL:
                 atomic_store(words + OWNERLESS, words[OWNERLESS] + 1)
             else:
@@ -243,18 +239,16 @@ cdef class Semaphore(Placed):
         unlock(words + LOCK)
         return True
 
-    cdef bint _give(self) noexcept:
+    cdef bint _give_and_exit(self, bint* must_wake) noexcept nogil:
         """Release a unit, unless there are as many as there may be."""
         cdef int64_t* words = self._words
-        cdef int64_t* entry = NULL
-        cdef int64_t units
-        enter(self)
-        units = words[UNITS]
+        cdef int64_t* entry
+        cdef int64_t units = words[UNITS]
         if units & VALUE >= words[LIMIT]:
             unlock(words + LOCK)
             return False
         if not words[LOOSE]:
-            entry = find_entry(self, False)
+            entry = self._own_entry(False)
             if entry != NULL and entry[COUNT]:
                 atomic_store(entry + COUNT, entry[COUNT] - 1)
             elif words[OWNERLESS]:
@@ -263,19 +257,52 @@ cdef class Semaphore(Placed):
                 atomic_store(words + LOOSE, 1)
         atomic_store(words + UNITS, units + 1)
         unlock(words + LOCK)
-        if units & ASLEEP:
-            self._wake()
+        must_wake[0] = units & ASLEEP != 0
         return True
+
+    cdef int64_t _take_back_and_exit(self, int64_t* entry, int64_t identity) noexcept nogil:
+        """Take back the units of one who has died; return how many they are."""
+        cdef int64_t* words = self._words
+        cdef int64_t count = 0 if words[LOOSE] or entry[0] != identity else entry[COUNT]
+        if count:                           # nobody else has been quicker
+            atomic_store(entry + COUNT, 0)
+            atomic_store(words + UNITS, words[UNITS] + count)
+        unlock(words + LOCK)
+        return count
+
+    # ---- with the GIL
+
+    cdef bint _take(self, bint will_sleep, int64_t* seen) noexcept:
+        cdef bint was_taken
+        if try_lock(self._words + LOCK):
+            return self._take_and_exit(will_sleep, seen)
+        with nogil:
+            self._enter()
+            was_taken = self._take_and_exit(will_sleep, seen)
+        return was_taken
+
+    cdef bint _give(self) noexcept:
+        cdef bint was_given, must_wake = False
+        if try_lock(self._words + LOCK):
+            was_given = self._give_and_exit(&must_wake)
+        else:
+            with nogil:
+                self._enter()
+                was_given = self._give_and_exit(&must_wake)
+        if must_wake:
+            self._wake()
+        return was_given
 
     cdef void _wake(self) noexcept:
         """Wake one; if nobody sleeps while there are units, remove ASLEEP."""
         cdef int64_t* units = self._words + UNITS
         if unpark(low_half(units), 1):
             return
-        enter(self)
-        if units[0] & VALUE and units[0] & ASLEEP and not unpark(low_half(units), 1):
-            atomic_store(units, units[0] & VALUE)
-        unlock(self._words + LOCK)
+        with nogil:
+            self._enter()
+            if units[0] & VALUE and units[0] & ASLEEP and not unpark(low_half(units), 1):
+                atomic_store(units, units[0] & VALUE)
+            unlock(self._words + LOCK)
 
     cdef bint _acquire(self, int64_t deadline) except -1:
         cdef int64_t* units = self._words + UNITS
@@ -310,12 +337,9 @@ cdef class Semaphore(Placed):
                 break
             if not atomic_load(entry + COUNT) or not has_ended(identity):
                 continue
-            enter(self)
-            count = 0 if words[LOOSE] or entry[0] != identity else entry[COUNT]
-            if count:                       # nobody else has been quicker
-                atomic_store(entry + COUNT, 0)
-                atomic_store(words + UNITS, words[UNITS] + count)
-            unlock(words + LOCK)
+            with nogil:
+                self._enter()
+                count = self._take_back_and_exit(entry, identity)
             if count > 1:                   # the caller will take one
                 unpark(low_half(words + UNITS), <int>count - 1)
             if count:
@@ -325,28 +349,30 @@ cdef class Semaphore(Placed):
                     "semaphore", "which can be had again; see what was left half done")
         return 0
 
-    cdef int64_t _held(self) noexcept:
-        """Return how many units this process has."""
+    cdef bint _is_holder(self) noexcept nogil:
+        """Tell whether this process has units; without LOCK, as finalizers had better not wait."""
         cdef int64_t* entry
-        cdef int64_t held
-        enter(self)
-        entry = find_entry(self, False)
-        held = 0 if entry == NULL else entry[COUNT]
-        unlock(self._words + LOCK)
-        return held
+        cdef Py_ssize_t i
+        for i in range(HOLDERS):
+            entry = self._words + ENTRIES + 2 * i
+            # An entry that has units is not given to others.
+            if atomic_load(entry + COUNT) and atomic_load(entry) == this_process:
+                return True
+        return False
 
     cdef int _disown(self) except -1:
         """Let the units that this process has stay taken after its end."""
         cdef int64_t* words = self._words
         cdef int64_t* entry
         cdef int64_t held
-        enter(self)
-        entry = find_entry(self, False)
-        if entry != NULL:
-            held = entry[COUNT]
-            atomic_store(entry + COUNT, 0)
-            atomic_store(words + OWNERLESS, words[OWNERLESS] + held)
-        unlock(words + LOCK)
+        with nogil:
+            self._enter()
+            entry = self._own_entry(False)
+            if entry != NULL:
+                held = entry[COUNT]
+                atomic_store(entry + COUNT, 0)
+                atomic_store(words + OWNERLESS, words[OWNERLESS] + held)
+            unlock(words + LOCK)
         return 0
 
     def acquire(self, block=True, timeout=None):

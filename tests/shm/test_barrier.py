@@ -13,6 +13,7 @@ from storms import (
     die,
     identity_of_the_dead,
     join,
+    keep_the_gil_while_waiting_for,
     kill,
     run_in_process,
     run_in_thread,
@@ -297,6 +298,9 @@ def test_who_comes_does_not_wait_for_the_dead_to_go():
         words[1], words[8] = 16 | kind, identity_of_the_dead()
         results = [run_in_thread(wait_at, barrier, 30) for _ in range(2)]
         assert sorted(result() for result in results) == [0, 1]
+        words[1], words[0] = 32 | kind, identity_of_the_dead()  # LOCK, after leaving its place
+        results = [run_in_thread(wait_at, barrier, 30) for _ in range(2)]
+        assert sorted(result() for result in results) == [0, 1]
 
 
 def test_one_who_dies_before_the_others_come_has_come():
@@ -325,6 +329,23 @@ def test_the_dead_are_not_waited_for_after_a_reset():
     kill(child)
     barrier.reset()
     assert barrier.n_waiting == 0
+
+
+def time_aborting(barrier, pipe):
+    pipe.recv()
+    time.sleep(0.3)
+    began = time.monotonic()
+    barrier.abort()
+    pipe.send(time.monotonic() - began)
+
+
+def test_who_waits_for_the_gil_stops_no_other_process():
+    barrier, (here, there) = Barrier(2), multiprocessing.Pipe()
+    child = start(time_aborting, barrier, there)
+    here.send(None)
+    assert keep_the_gil_while_waiting_for(barrier._room, lambda: wait_at(barrier))() == "broken"
+    assert here.recv() < 0.3
+    child.join()
 
 
 def meet_for_ever(barrier, counts):
