@@ -11,7 +11,10 @@ Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep
 """
 # Safe for free-threaded Python: what is kept changes in a fork only.
 
+import errno
+
 from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t
 
 from fastproc.shm._atomic cimport atomic_load, pause
@@ -66,6 +69,8 @@ cdef int64_t deadline_of(object block, object timeout) except? -1:
     if timeout is None:
         return NEVER
     seconds = timeout
+    if isnan(seconds):                      # whose deadline could be any, or never come
+        raise OSError(errno.EINVAL, "a timeout must be a number of seconds, and this is NaN")
     if seconds <= 0:
         return 0
     if seconds > 1e9:                       # thirty years

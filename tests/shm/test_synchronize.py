@@ -47,6 +47,30 @@ def test_they_can_be_referenced_weakly_and_named(name):
     assert name in repr(one)
 
 
+WAITS = {
+    "Lock": lambda one, timeout: one.acquire() and one.acquire(True, timeout),
+    "RLock": lambda one, timeout: run_in_thread(one.acquire)() and one.acquire(True, timeout),
+    "Semaphore": lambda one, timeout: [one.acquire(True, timeout) for _ in range(2)],
+    "BoundedSemaphore": lambda one, timeout: [one.acquire(True, timeout) for _ in range(2)],
+    "Event": lambda one, timeout: one.wait(timeout),
+    "Condition": lambda one, timeout: one.acquire() and one.wait(timeout),
+    "Barrier": lambda one, timeout: one.wait(timeout),
+}
+
+
+@ANY_LOCK
+def test_what_is_no_number_is_no_timeout(name):
+    """An OSError as on Linux with multiprocessing, where the system says "Invalid argument"."""
+    one = make(name)
+
+    def wait():
+        with pytest.raises(OSError, match="this is NaN"):
+            WAITS[name](one, float("nan"))
+        return True
+
+    assert run_in_thread(wait)()  # which does not wait for ever
+
+
 # ---- events
 
 
