@@ -115,6 +115,24 @@ def _end():
         semaphore._disown()
 
 
+def _register_end():
+    """See to it that an orderly end of this process is known as such."""
+    # After the finalizers that users may have, which may release: last of all.
+    util.Finalize(None, _end, exitpriority=-1000)
+
+
+def _register_end_again(end):
+    """At the start of a Process, which forgets all finalizers.
+
+    In one of the fork server the main module has been imported before, which may use semaphores.
+    """
+    if _is_end_known:
+        _register_end()
+
+
+util.register_after_fork(_end, _register_end_again)
+
+
 cdef class Semaphore(Placed):
     """A number of units that processes and threads take and release, as
     ``multiprocessing.Semaphore`` is, and get back when their holder is killed.
@@ -168,11 +186,10 @@ cdef class Semaphore(Placed):
             _left[<uintptr_t>self._words] = self._block
 
     cdef int _enrol(self) except -1:
-        """See to it that an orderly end of this process is known as such."""
+        """Note that this process may have units of this semaphore at its end."""
         global _is_end_known
         if not _is_end_known:
-            # After the finalizers that users may have, which may release: last of all.
-            util.Finalize(None, _end, exitpriority=-1000)
+            _register_end()
             _is_end_known = True
         _alive.add(self)
         _left.pop(<uintptr_t>self._words, None)

@@ -3,7 +3,10 @@
 import inspect
 import multiprocessing
 import multiprocessing.synchronize
+import os
 import pickle
+import subprocess
+import sys
 import time
 import weakref
 
@@ -294,6 +297,36 @@ def test_a_semaphore_that_was_dropped_while_its_units_were_held(relative):
     relative.end()
     assert semaphore.acquire(timeout=0.3) is False
     assert semaphore.get_value() == 0
+
+
+SCRIPT = """
+import multiprocessing, sys
+from fastproc.shm.synchronize import Semaphore
+
+with Semaphore(1):  # before the fork server's child begins to be a Process
+    pass
+
+if __name__ == "__main__":
+    semaphore = Semaphore(2)
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=semaphore.acquire)
+    child.start()
+    child.join()
+    print(semaphore.acquire(timeout=1), semaphore.acquire(timeout=0.3))
+"""
+
+
+def test_units_stay_taken_by_a_process_whose_main_module_uses_semaphores(method, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), method],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True False\n", "")
 
 
 @SEMAPHORES
