@@ -48,7 +48,7 @@ The order of memory: who takes a unit acquires, by LOCK, what was written before
 import errno
 import os
 from multiprocessing import util
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from libc.stdint cimport int64_t, uintptr_t
 
@@ -88,9 +88,9 @@ cdef extern from *:
 
 SEM_VALUE_MAX = VALUE
 
-# Semaphores of which this process may hold units, and the blocks of those that were dropped while
-# it did, by address.
-cdef object _alive = WeakSet()
+# Semaphores of which this process may hold units, by identity; and the blocks of those that were
+# dropped while it did, by address.
+cdef object _alive = WeakValueDictionary()
 cdef dict _left = {}
 cdef bint _is_end_known = False
 
@@ -98,7 +98,7 @@ cdef bint _is_end_known = False
 def _begin_as_fork():
     """In a fork: what the parent holds is the parent's."""
     global _alive, _left, _is_end_known
-    _alive, _left, _is_end_known = WeakSet(), {}, False
+    _alive, _left, _is_end_known = WeakValueDictionary(), {}, False
 
 
 if hasattr(os, "register_at_fork"):
@@ -108,8 +108,11 @@ if hasattr(os, "register_at_fork"):
 def _end():
     """At an orderly end of the process: what it holds stays taken."""
     cdef Semaphore semaphore
-    for semaphore in list(_alive):
-        semaphore._disown()
+    # Threads that outlive this may take units meanwhile, so nothing is iterated that they change.
+    for reference in _alive.valuerefs():
+        semaphore = reference()
+        if semaphore is not None:
+            semaphore._disown()
     for block in list(_left.values()):
         semaphore = Semaphore._over(block)
         semaphore._disown()
@@ -191,7 +194,7 @@ cdef class Semaphore(Placed):
         if not _is_end_known:
             _register_end()
             _is_end_known = True
-        _alive.add(self)
+        _alive[id(self)] = self
         _left.pop(<uintptr_t>self._words, None)
         self._enrolled = this_process
         return 0

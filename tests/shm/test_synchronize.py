@@ -7,13 +7,14 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 import weakref
 
 import pytest
 from storms import Alarm, join, run_in_process, run_in_thread
 
-from fastproc.shm import synchronize
+from fastproc.shm import _semaphore, synchronize
 
 ANY_LOCK = pytest.mark.parametrize("name", synchronize.__all__)
 
@@ -297,6 +298,25 @@ def test_a_semaphore_that_was_dropped_while_its_units_were_held(relative):
     relative.end()
     assert semaphore.acquire(timeout=0.3) is False
     assert semaphore.get_value() == 0
+
+
+def test_an_orderly_end_while_another_thread_takes_units():
+    join(run_in_process("spawn", end_again_and_again))
+
+
+def end_again_and_again():
+    kept, end = [], time.monotonic() + 1
+
+    def take():
+        while time.monotonic() < end:
+            kept.append(synchronize.Semaphore(1))
+            kept[-1].acquire()
+
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=take)
+    thread.start()
+    while thread.is_alive():
+        _semaphore._end()
 
 
 SCRIPT = """
