@@ -7,7 +7,8 @@ and look for themselves after each; naps are short at first, and a process that 
 waiting wakes four times in a second.  Thus no order of deaths makes anybody wait for ever, and
 protocols need only be right where nobody dies.
 
-Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep that nobody ends.
+Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep that nobody ends, but
+a signal where the system has it so.  Elsewhere one looks for signals now and then.
 """
 # Safe for free-threaded Python: what is kept changes in a fork only.
 
@@ -30,6 +31,8 @@ cdef enum:
     # Nanoseconds of the shortest and the longest nap without futexes.
     SHORT = 50_000
     LONG = 2_000_000
+    # One looks for signals without futexes each 2^26 of them, which is fifteen times in a second.
+    LOOK_FOR_SIGNALS = 26
 
 cdef bint has_futex = HAS_FUTEX and config.transport() != "portable"
 
@@ -43,7 +46,10 @@ cdef Waited park(int32_t* word, int32_t expected, Nap* nap) noexcept nogil:
         if length <= 0:
             return LATE
     if not has_futex:
-        nap_ns(min(max(length // 32, SHORT), LONG, length))
+        if nap_ns(min(max(length // 32, SHORT), LONG, length)) or (
+            start >> LOOK_FOR_SIGNALS != now_ns() >> LOOK_FOR_SIGNALS
+        ):
+            return INTERRUPTED
         nap.length = min(2 * nap.length, <int64_t>LONGEST_NAP)
         return OVERSLEPT
     if futex_wait(word, expected, length):

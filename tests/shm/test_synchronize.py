@@ -75,6 +75,20 @@ def test_what_is_no_number_is_no_timeout(name):
     assert run_in_thread(wait)()  # which does not wait for ever
 
 
+@pytest.mark.parametrize("transport", ["", "portable"])
+def test_signals_are_seen_in_each_wait(transport, monkeypatch):
+    monkeypatch.setenv("FASTPROC_TRANSPORT", transport)
+    join(run_in_process("spawn", interrupt_each_wait))
+
+
+def interrupt_each_wait():
+    for name, wait in WAITS.items():
+        start = time.monotonic()
+        with Alarm(), pytest.raises(KeyboardInterrupt):
+            wait(make(name), 20)
+        assert time.monotonic() - start < 10, name
+
+
 # ---- events
 
 
