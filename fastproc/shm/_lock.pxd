@@ -63,8 +63,9 @@ cdef class _Holdable(Placed):
     cdef bint _is_mine(self) noexcept
     # Releases it altogether; returns how often it had been acquired.
     cdef int64_t _let_go(self) noexcept
-    # Takes it so often again, whatever signals come; has it also if it raises (a warning).  One who
-    # `has_slept` may have done so on the word, to which `move_sleeper` brings others as well.
+    # Takes it so often again; has it also if it raises: a warning, or what handlers of signals
+    # raised meanwhile.  One who `has_slept` may have done so on the word, to which `move_sleeper`
+    # brings others as well.
     cdef int _take_again(self, int64_t times, bint has_slept) except -1
 
 

@@ -7,8 +7,8 @@ and look for themselves after each; naps are short at first, and a process that 
 waiting wakes four times in a second.  Thus no order of deaths makes anybody wait for ever, and
 protocols need only be right where nobody dies.
 
-Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep that nobody ends, but
-a signal where the system has it so.  Elsewhere one looks for signals now and then.
+Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep that nobody ends,
+unless a signal does.  Not all systems have it so, thus one looks for signals now and then.
 """
 # Safe for free-threaded Python: what is kept changes in a fork only.
 
