@@ -11,6 +11,7 @@ cdef class Semaphore(Placed):
     cdef int64_t _enrolled                  # the process in which the end is prepared for
     cdef int64_t _vain                      # looks, one after another, that saw nothing
     cdef int _begin(self, int64_t initial, int64_t limit) except -1
+    cdef int _leave(self) except -1
     cdef int _enrol(self) except -1
     # Under LOCK, which those that end with `_and_exit` release.
     cdef void _enter(self) noexcept nogil

@@ -19,11 +19,13 @@ between the two computes UNITS anew from the rest, so that what is held is what 
 and a unit that was on its way is either still held or free again.  So no journal is needed.
 
 The entry of a dead process gives its units back, with a warning, when somebody waits for them.
-Three kinds of units have no holder whose death could be told from their use:
+Four kinds of units have no holder whose death could be told from their use:
 
 - Those of a process that has ended in an orderly way stay taken, as in multiprocessing: at its end
   it makes them OWNERLESS.  (It takes back its count first and adds it there second: if it is killed
   in between, its units are free, as after any other death.)
+- Those that a process has of a semaphore that it has dropped stay taken as well if it drops many
+  such: it makes the oldest OWNERLESS at once rather than keep their memory until it ends.
 - Those of the processes for which the table had no room are OWNERLESS from the beginning.  Entries
   whose count is 0 are given to who comes, so these hold units of one semaphore, more than HOLDERS
   at once, all the others.
@@ -75,6 +77,9 @@ cdef enum:
     # More than processes usually hold units of one semaphore; it makes a kilobyte.
     HOLDERS = 60
     COUNT = 1                               # where in an entry; the identity is at 0
+    # Blocks that are kept for what this process has of semaphores it has dropped: each may be the
+    # last in its arena, which costs a descriptor.
+    MOST_LEFT = 64
     NBYTES = 8 * (ENTRIES + 2 * HOLDERS)
 
 cdef extern from *:
@@ -186,7 +191,19 @@ cdef class Semaphore(Placed):
 
     def __del__(self):
         if self._enrolled == this_process and self._is_holder():
-            _left[<uintptr_t>self._words] = self._block
+            self._leave()
+
+    cdef int _leave(self) except -1:
+        """Remember what this process has of a semaphore that is dropped."""
+        cdef Semaphore oldest
+        _left[<uintptr_t>self._words] = self._block
+        if len(_left) > MOST_LEFT:
+            for address in list(_left)[:1]:     # in the order of their drops
+                block = _left.pop(address, None)
+                if block is not None:
+                    oldest = Semaphore._over(block)
+                    oldest._disown()
+        return 0
 
     cdef int _enrol(self) except -1:
         """Note that this process may have units of this semaphore at its end."""

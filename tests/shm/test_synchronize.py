@@ -363,6 +363,27 @@ def test_units_stay_taken_by_a_process_whose_main_module_uses_semaphores(method,
     assert (done.stdout, done.stderr) == ("True False\n", "")
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
+def test_semaphores_that_were_dropped_while_their_units_were_held_keep_little_memory(relative):
+    semaphore = synchronize.BoundedSemaphore(2)
+    relative.call(acquire_and_drop, semaphore)
+    before = relative.call(count_descriptors)
+    for _ in range(3):
+        relative.call(acquire_and_drop_many, 3000)  # in a hundred arenas
+    assert relative.call(count_descriptors) < before + 80
+    relative.call(release_twice, semaphore)  # which it can still do
+    assert semaphore.get_value() == 2
+
+
+def acquire_and_drop_many(n):
+    for _ in range(n):
+        synchronize.Semaphore(1).acquire()
+
+
+def count_descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
 @SEMAPHORES
 def test_signals_are_seen_while_waiting_for_a_unit(kit, name):
     semaphore = getattr(kit, name)(1)
