@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import signal
 import threading
 import time
 from threading import BrokenBarrierError
@@ -283,11 +284,17 @@ def start_waiters_after(barrier, n):
 
 @pytest.mark.parametrize("parties", [2, 3])
 def test_who_dies_in_the_action_breaks_the_barrier(parties):
-    barrier = Barrier(parties, die)
-    results = start_waiters(barrier, parties - 1, timeout=0.2)
+    barrier = Barrier(parties, wait_and_die)
+    results = start_waiters(barrier, parties - 1, timeout=1)
     child = start(barrier.wait)
     assert [result() for result in results] == ["broken"] * (parties - 1)
     child.join()
+    assert child.exitcode == -signal.SIGKILL  # it had come before the others gave up
+
+
+def wait_and_die():
+    time.sleep(1.2)  # which is no timeout of those who wait
+    die()
 
 
 def test_who_comes_does_not_wait_for_the_dead_to_go():
