@@ -29,6 +29,8 @@ Nobody who dies swallows a notification:
   finder passes the same notification on only if this one is killed too; tells the oldest of those
   who waited when it was given, which its number says; and clears the place.
 - One who goes because of an exception tells another in its place.
+- One who is killed after it has notified, and before it releases the lock, has moved those whom it
+  told to its lock.  There they find it dead after a nap, as any who waits for a lock does.
 
 There are PLACES of them.  Who finds none free waits in the *crowd*: in one word, which tells how
 often the crowd has been notified, above a bit that says that there may be a crowd.  It is notified
