@@ -32,6 +32,9 @@ noticed has come, and counts for that meeting.
 
 One who leaves because of an interrupt, while the room fills, frees its place and breaks nothing, as
 in threading.
+
+Nobody waits for the GIL with LOCK.  Who finds LOCK free takes it with the GIL, which it keeps; who
+has to wait for it gives up the GIL first, and asks for it again when the step is done.
 """
 # Safe for free-threaded Python: the words change under LOCK, or in one operation (the bit for
 # sleepers); a Barrier's own attributes never do.
@@ -45,7 +48,7 @@ from libc.stdint cimport int64_t
 from fastproc.shm._atomic cimport (
     atomic_compare_exchange, atomic_exchange, atomic_load, atomic_store,
 )
-from fastproc.shm._lock cimport take_lock, unlock
+from fastproc.shm._lock cimport take_lock, try_lock, unlock
 from fastproc.shm._park cimport (
     EVERYBODY, FIRST_NAP, LATE, NEVER, OVERSLEPT, WAKED, Nap, Waited, deadline_of, doze, look,
     low_half, unpark,
@@ -87,35 +90,46 @@ cdef class _Room(Placed):
         self._block = block
         self._words = <int64_t*>root.at(block.offset, block.nbytes)
 
-    # ---- under LOCK
+    cdef int64_t _do(self, Step step, int64_t argument) noexcept:
+        """Take a step with LOCK; return what it returns."""
+        cdef int64_t told
+        if try_lock(self._words + LOCK):
+            return self._do_with_lock(step, argument, False)
+        with nogil:
+            told = self._do_with_lock(
+                step, argument, take_lock(self._words + LOCK) != 0 and self._settle())
+        return told
 
-    cdef bint _enter(self) noexcept:
-        """Take LOCK; return whether sleepers must be waked at its release."""
-        return take_lock(self._words + LOCK) != 0 and self._settle()
-
-    cdef void _exit(self, bint must_wake) noexcept:
+    cdef int64_t _do_with_lock(self, Step step, int64_t argument, bint must_wake) noexcept nogil:
+        cdef int64_t told = step(self, argument, &must_wake)
         unlock(self._words + LOCK)
         if must_wake:
             unpark(low_half(self._words + STATE), EVERYBODY)
+        return told
 
-    cdef bint _change(self, int64_t kind) noexcept:
+    # ---- with LOCK
+
+    cdef bint _change(self, int64_t kind) noexcept nogil:
         """Change the state; return whether anybody may sleep."""
         cdef int64_t* state = self._words + STATE
         cdef int64_t changed = (atomic_load(state) & ~(KIND | ASLEEP)) + CHANGE
         # In one operation, since sleepers set their bit without LOCK.
         return atomic_exchange(state, changed | kind) & ASLEEP
 
-    cdef int64_t _present(self) noexcept:
+    cdef int64_t _kind(self) noexcept nogil:
+        return atomic_load(self._words + STATE) & KIND
+
+    cdef int64_t _present(self) noexcept nogil:
         """Return how many places are taken."""
         cdef int64_t i, n = 0
         for i in range(self._words[PARTIES]):
             n += atomic_load(self._words + PLACES + i) != 0
         return n
 
-    cdef bint _settle(self) noexcept:
+    cdef bint _settle(self) noexcept nogil:
         """Put right what the dead have left; return as `_change`."""
         cdef int64_t* place
-        cdef int64_t i, kind = self._words[STATE] & KIND
+        cdef int64_t i, kind = self._kind()
         cdef bint has_lost = False
         for i in range(self._words[PARTIES]):
             place = self._words + PLACES + i
@@ -130,15 +144,16 @@ cdef class _Room(Placed):
             self._change(FILLING)
         return True
 
+    # ---- without LOCK
+
     cdef void _look_after(self, int64_t place) noexcept:
-        """Settle if the next one in the room who is of another process has died; without LOCK."""
+        """Settle if the next one in the room who is of another process has died."""
         cdef int64_t i, owner, parties = self._words[PARTIES]
         for i in range(1, parties + 1):
             owner = atomic_load(self._words + PLACES + (place + i) % parties)
             if owner and owner != this_process:
                 if has_ended(owner):
-                    self._enter()
-                    self._exit(self._settle())
+                    self._do(settle, 0)
                 return
 
     cdef Waited _nap(self, int64_t state, int64_t place, Nap* nap) except *:
@@ -157,36 +172,26 @@ cdef class _Room(Placed):
 
     cdef int64_t _come(self, bint will_act, bint* is_last) except -1:
         """Wait until one may come; return which place one has then."""
-        cdef int64_t* places = self._words + PLACES
-        cdef int64_t state, place, parties = self._words[PARTIES]
-        cdef bint must_wake
+        cdef int64_t state, place
         cdef Nap nap
         nap.length = FIRST_NAP
-        nap.deadline = NEVER
+        nap.deadline = NEVER                # two enumerators at once would be two ints
         while True:
-            must_wake = self._enter()
+            # With LOCK even if nobody may come: its owner may have died as the last to leave.
+            place = self._do(come, ACTING if will_act else DRAINING)
+            if place >= 0:
+                is_last[0] = place & 1
+                return place >> 1
             state = atomic_load(self._words + STATE)
-            if state & KIND == FILLING:
-                break                       # with LOCK
-            self._exit(must_wake)
             if state & KIND == BROKEN:
                 raise BrokenBarrierError
-            self._nap(state, -1, &nap)
-        place = 0
-        while places[place]:                # while it fills there is one
-            place += 1
-        atomic_store(places + place, this_process)
-        is_last[0] = self._present() == parties
-        if is_last[0]:
-            must_wake |= self._change(ACTING if will_act else DRAINING)
-        self._exit(must_wake)
-        return place
+            if state & KIND != FILLING:
+                self._nap(state, -1, &nap)
 
     cdef bint _await(self, int64_t place, int64_t deadline) except -1:
         """Wait for the others; return whether all have met."""
         cdef int64_t* word = self._words + STATE
         cdef int64_t state = atomic_load(word)
-        cdef bint must_wake
         cdef Nap nap
         nap.length, nap.deadline = FIRST_NAP, deadline
         if deadline and state & KIND == FILLING:
@@ -198,43 +203,69 @@ cdef class _Room(Placed):
             if state & KIND != FILLING and state & KIND != ACTING:
                 return False
             if self._nap(state, place, &nap) == LATE:
-                must_wake = self._enter()
-                if atomic_load(word) & KIND == FILLING:
-                    must_wake |= self._change(BROKEN)
-                self._exit(must_wake)
+                self._do(give_up, 0)
                 nap.deadline = NEVER        # an action may take longer, as in threading
 
-    cdef void _leave(self, int64_t place) noexcept:
-        cdef bint must_wake = self._enter()
-        cdef int64_t kind = atomic_load(self._words + STATE) & KIND
-        atomic_store(self._words + PLACES + place, 0)
-        if (kind == DRAINING or kind == RESETTING) and self._present() == 0:
-            must_wake |= self._change(FILLING)
-        self._exit(must_wake)
 
-    cdef bint _end_action(self, int64_t kind) noexcept:
-        """Change from ACTING, unless somebody has changed the state meanwhile; return whether."""
-        cdef bint must_wake = self._enter()
-        cdef bint is_acting = atomic_load(self._words + STATE) & KIND == ACTING
-        if is_acting:
-            must_wake |= self._change(kind)
-        self._exit(must_wake)
-        return is_acting
+# ---- steps
 
-    cdef void _reset(self) noexcept:
-        self._enter()
-        # Those who only drain have met, and are not to be told otherwise; the dead have gone.
-        self._settle()
-        if self._present() == 0:
-            self._change(FILLING)
-        elif atomic_load(self._words + STATE) & KIND != DRAINING:
-            self._change(RESETTING)
-        self._exit(True)
+cdef int64_t come(_Room room, int64_t kind_if_last, bint* must_wake) noexcept nogil:
+    """Take a place; return twice its number, and 1 if all are there now; -1 if nobody may come."""
+    cdef int64_t* places = room._words + PLACES
+    cdef int64_t place = 0
+    cdef bint is_last
+    if room._kind() != FILLING:
+        return -1
+    while places[place]:                    # while it fills there is one
+        place += 1
+    atomic_store(places + place, this_process)
+    is_last = room._present() == room._words[PARTIES]
+    if is_last:
+        must_wake[0] |= room._change(kind_if_last)
+    return 2 * place + is_last
 
-    cdef void _abort(self) noexcept:
-        self._enter()
-        self._change(BROKEN)
-        self._exit(True)
+
+cdef int64_t give_up(_Room room, int64_t nothing, bint* must_wake) noexcept nogil:
+    """Break the barrier unless all are there."""
+    if room._kind() == FILLING:
+        must_wake[0] |= room._change(BROKEN)
+    return 0
+
+
+cdef int64_t end_action(_Room room, int64_t kind, bint* must_wake) noexcept nogil:
+    """Change from ACTING, unless somebody has changed the state meanwhile; return whether."""
+    if room._kind() != ACTING:
+        return False
+    must_wake[0] |= room._change(kind)
+    return True
+
+
+cdef int64_t leave(_Room room, int64_t place, bint* must_wake) noexcept nogil:
+    cdef int64_t kind = room._kind()
+    atomic_store(room._words + PLACES + place, 0)
+    if (kind == DRAINING or kind == RESETTING) and room._present() == 0:
+        must_wake[0] |= room._change(FILLING)
+    return 0
+
+
+cdef int64_t settle(_Room room, int64_t nothing, bint* must_wake) noexcept nogil:
+    must_wake[0] |= room._settle()
+    return 0
+
+
+cdef int64_t reset(_Room room, int64_t nothing, bint* must_wake) noexcept nogil:
+    # Those who only drain have met, and are not to be told otherwise; the dead have gone.
+    must_wake[0] |= room._settle()
+    if room._present() == 0:
+        room._change(FILLING)
+    elif room._kind() != DRAINING:
+        room._change(RESETTING)
+    return 0
+
+
+cdef int64_t abort(_Room room, int64_t nothing, bint* must_wake) noexcept nogil:
+    must_wake[0] |= room._change(BROKEN)
+    return 0
 
 
 class Barrier(threading.Barrier):
@@ -308,13 +339,13 @@ class Barrier(threading.Barrier):
                 try:
                     self._action()
                 except BaseException:
-                    room._end_action(BROKEN)
+                    room._do(end_action, BROKEN)
                     raise
-                have_met = room._end_action(DRAINING)
+                have_met = room._do(end_action, DRAINING)
             else:
                 have_met = True
         finally:
-            room._leave(place)
+            room._do(leave, place)
         if not have_met:
             raise BrokenBarrierError
         return place
@@ -322,25 +353,25 @@ class Barrier(threading.Barrier):
     def reset(self):
         """Let the barrier be as at first; who waits there gets a BrokenBarrierError."""
         cdef _Room room = self._room
-        room._reset()
+        room._do(reset, 0)
 
     def abort(self):
         """Break the barrier: who waits there, or will before a reset, gets a BrokenBarrierError."""
         cdef _Room room = self._room
-        room._abort()
+        room._do(abort, 0)
 
     @property
     def n_waiting(self):
         """How many wait until all are there."""
         cdef _Room room = self._room
-        cdef int64_t kind = atomic_load(room._words + STATE) & KIND
+        cdef int64_t kind = room._kind()
         return room._present() if kind == FILLING or kind == ACTING else 0
 
     @property
     def broken(self):
         """Whether the barrier is broken."""
         cdef _Room room = self._room
-        return atomic_load(room._words + STATE) & KIND == BROKEN
+        return room._kind() == BROKEN
 
     def _reduce_to_handle(self):
         return blocks.reduce(

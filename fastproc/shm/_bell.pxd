@@ -34,7 +34,7 @@ cdef extern from "_futex.h" nogil:
     int futex_wake_some "fastproc_futex_wake_some"(int32_t* word, int count) noexcept
     int futex_requeue "fastproc_futex_requeue"(
         int32_t* word, int32_t value, int32_t* other) noexcept
-    void nap_ns "fastproc_nap"(int64_t nanoseconds) noexcept
+    bint nap_ns "fastproc_nap"(int64_t nanoseconds) noexcept
     int64_t now_ns "fastproc_now_ns"() noexcept
 
 cdef enum:

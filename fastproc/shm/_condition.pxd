@@ -16,7 +16,8 @@ cdef class Condition(Placed):
     cdef bint _wait_in_crowd(self, int64_t deadline) except -1
     cdef bint _sleep(
         self, int64_t* word, int64_t looking, int64_t sleeping, int64_t deadline) except -1
-    cdef int64_t* _oldest(self, int64_t before) noexcept
-    cdef bint _tell(self, int64_t* place, int64_t told, bint has_lock) noexcept
+    cdef int64_t* _oldest(self, int64_t before, int64_t* state) noexcept
+    cdef bint _tell(
+        self, int64_t* place, int64_t state, int64_t told, bint has_lock) noexcept
     cdef int64_t _notify(self, int64_t n, int64_t before, bint has_lock) noexcept
     cdef void _pass_on(self) noexcept

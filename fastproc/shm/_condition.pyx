@@ -29,6 +29,8 @@ Nobody who dies swallows a notification:
   finder passes the same notification on only if this one is killed too; tells the oldest of those
   who waited when it was given, which its number says; and clears the place.
 - One who goes because of an exception tells another in its place.
+- One who is killed after it has notified, and before it releases the lock, has moved those whom it
+  told to its lock.  There they find it dead after a nap, as any who waits for a lock does.
 
 There are PLACES of them.  Who finds none free waits in the *crowd*: in one word, which tells how
 often the crowd has been notified, above a bit that says that there may be a crowd.  It is notified
@@ -230,8 +232,11 @@ cdef class Condition(Placed):
 
     # ---- notifying
 
-    cdef int64_t* _oldest(self, int64_t before) noexcept:
-        """Return the place of who has waited longest of those with tickets below `before`."""
+    cdef int64_t* _oldest(self, int64_t before, int64_t* oldest_state) noexcept:
+        """Return the place of who has waited longest of those with tickets below `before`.
+
+        Its state is what was seen there.
+        """
         cdef int64_t* place
         cdef int64_t* oldest = NULL
         cdef int64_t state
@@ -241,15 +246,21 @@ cdef class Condition(Placed):
             state = atomic_load(place + STATE)
             if is_waiting(state) and state >> NUMBER_SHIFT < before:
                 before, oldest = state >> NUMBER_SHIFT, place
+                oldest_state[0] = state
         return oldest
 
-    cdef bint _tell(self, int64_t* place, int64_t told, bint has_lock) noexcept:
-        """Notify one; return whether it is alive."""
-        cdef int64_t owner = atomic_load(place), state = atomic_load(place + STATE)
+    cdef bint _tell(
+        self, int64_t* place, int64_t state, int64_t told, bint has_lock
+    ) noexcept:
+        """Notify one whose state is known; return whether it is alive."""
+        cdef int64_t owner = atomic_load(place)
         cdef int32_t* word = low_half(place + STATE)
         cdef int sleepers
-        if not is_waiting(state) or not atomic_compare_exchange(place + STATE, state, told):
-            return False                    # it has been told by another
+        # No state comes twice, as no ticket does: if it is still there, it was all the time, and
+        # the owner is who is told.  Else a place might have gone to who came later, as one passes
+        # on without the lock.
+        if not atomic_compare_exchange(place + STATE, state, told):
+            return False                    # told by another, or gone; or it falls asleep now
         if state & KIND == LOOKING:
             return True                     # or died a moment ago, and is found by others
         if has_lock and will_wake(self._lock._word):
@@ -266,11 +277,12 @@ cdef class Condition(Placed):
     cdef int64_t _notify(self, int64_t n, int64_t before, bint has_lock) noexcept:
         """Notify n who have places, and tickets below `before`; return how many there were not."""
         cdef int64_t* place
+        cdef int64_t state = IDLE
         while n > 0:
-            place = self._oldest(before)
+            place = self._oldest(before, &state)
             if place == NULL:
                 break
-            n -= self._tell(place, before << NUMBER_SHIFT | TOLD, has_lock)
+            n -= self._tell(place, state, before << NUMBER_SHIFT | TOLD, has_lock)
         return n
 
     cdef void _pass_on(self) noexcept:

@@ -42,9 +42,10 @@ static inline int fastproc_futex_requeue(int32_t *word, int32_t value, int32_t *
     return moved > 0 ? (int)moved : 0;
 }
 
-static inline void fastproc_nap(int64_t nanoseconds) {
+/* Return whether a signal ended the nap. */
+static inline int fastproc_nap(int64_t nanoseconds) {
     struct timespec nap = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-    nanosleep(&nap, NULL);
+    return nanosleep(&nap, NULL) == -1;
 }
 
 static inline int64_t fastproc_now_ns(void) {
@@ -74,8 +75,9 @@ static inline int fastproc_futex_requeue(int32_t *word, int32_t value, int32_t *
 
 #if defined(_WIN32)
 #include <windows.h>
-static inline void fastproc_nap(int64_t nanoseconds) {
+static inline int fastproc_nap(int64_t nanoseconds) {
     Sleep((DWORD)((nanoseconds + 999999) / 1000000));
+    return 0; /* a signal ends nobody's sleep here */
 }
 static inline int64_t fastproc_now_ns(void) {
     LARGE_INTEGER ticks, per_second;
@@ -85,9 +87,9 @@ static inline int64_t fastproc_now_ns(void) {
 }
 #else
 #include <time.h>
-static inline void fastproc_nap(int64_t nanoseconds) {
+static inline int fastproc_nap(int64_t nanoseconds) {
     struct timespec nap = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-    nanosleep(&nap, NULL);
+    return nanosleep(&nap, NULL) == -1;
 }
 static inline int64_t fastproc_now_ns(void) {
     struct timespec now;

@@ -20,8 +20,8 @@ cdef Waited wait_for_lock(
     int64_t* word, int64_t deadline, int64_t look, int64_t* dead) noexcept nogil
 # Wakes one who waits for a lock.
 cdef void wake_next(int64_t* word) noexcept nogil
-# Waits for a lock that is not free, without the GIL, whatever signals come; as `take_lock` returns.
-cdef int64_t wait_for_moment(int64_t* word) noexcept
+# Waits for a lock that is not free, whatever signals come; returns as `take_lock` does.
+cdef int64_t wait_for_moment(int64_t* word) noexcept nogil
 # Warns that a process has died while it had something, and says what has become of that.
 cdef int warn_of_death(int64_t dead, str what, str since) except -1
 
@@ -31,8 +31,12 @@ cdef inline bint try_lock(int64_t* word) noexcept nogil:
     return atomic_compare_exchange(word, 0, this_process)
 
 
-cdef inline int64_t take_lock(int64_t* word) noexcept:
-    """Take a lock that others have for moments only; return its owner if that has died, else 0."""
+cdef inline int64_t take_lock(int64_t* word) noexcept nogil:
+    """Take a lock that others have for moments only; return its owner if that has died, else 0.
+
+    The caller does not have the GIL, and does not ask for it before it has released the lock: to
+    get it may take any time, for which all processes would wait that want the lock.
+    """
     return 0 if try_lock(word) else wait_for_moment(word)
 
 
@@ -59,8 +63,9 @@ cdef class _Holdable(Placed):
     cdef bint _is_mine(self) noexcept
     # Releases it altogether; returns how often it had been acquired.
     cdef int64_t _let_go(self) noexcept
-    # Takes it so often again, whatever signals come; has it also if it raises (a warning).  One who
-    # `has_slept` may have done so on the word, to which `move_sleeper` brings others as well.
+    # Takes it so often again; has it also if it raises: a warning, or what handlers of signals
+    # raised meanwhile.  One who `has_slept` may have done so on the word, to which `move_sleeper`
+    # brings others as well.
     cdef int _take_again(self, int64_t times, bint has_slept) except -1
 
 

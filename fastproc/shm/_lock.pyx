@@ -91,12 +91,11 @@ cdef void wake_next(int64_t* word) noexcept nogil:
     unpark(low_half(word), 1)
 
 
-cdef int64_t wait_for_moment(int64_t* word) noexcept:
+cdef int64_t wait_for_moment(int64_t* word) noexcept nogil:
     cdef int64_t dead = 0
-    with nogil:
-        # The handlers of signals run once the caller is done.
-        while wait_for_lock(word, NEVER, look_ns, &dead) != WAKED:
-            pass
+    # The handlers of signals run once the caller is done.
+    while wait_for_lock(word, NEVER, look_ns, &dead) != WAKED:
+        pass
     return dead
 
 
@@ -147,15 +146,24 @@ cdef bint _wait(
         PyErr_CheckSignals()
 
 
-cdef int64_t _take_back(int64_t* word, int64_t* vain, bint has_slept) noexcept:
-    """Take a lock again, whatever signals come; return its owner if that has died, else 0."""
-    cdef int64_t dead = 0
+cdef int _take_back(int64_t* word, int64_t* vain, bint has_slept, int64_t* dead) except -1:
+    """Take a lock again; has it also if it raises, which is what the handlers of signals raised.
+
+    Sets `dead` to its owner if that has died, else to 0.
+    """
+    interrupt = None
+    dead[0] = 0
     if not try_lock(word):
-        while _wait_without_gil(word, NEVER, vain, &dead) != WAKED:
-            pass
+        while _wait_without_gil(word, NEVER, vain, dead) != WAKED:
+            try:
+                PyErr_CheckSignals()
+            except BaseException as error:
+                interrupt = error
     if has_slept:
         will_wake(word)                     # others may sleep there still
-    return dead
+    if interrupt is not None:
+        raise interrupt
+    return 0
 
 
 cdef class _Holdable(Placed):
@@ -172,8 +180,13 @@ cdef class _Holdable(Placed):
         return 1
 
     cdef int _take_again(self, int64_t times, bint has_slept) except -1:
-        cdef int64_t dead = _take_back(self._word, &self._vain, has_slept)
-        return _warn_of_owner(dead) if dead else 0
+        cdef int64_t dead
+        try:
+            _take_back(self._word, &self._vain, has_slept, &dead)
+        finally:
+            if dead:
+                _warn_of_owner(dead)
+        return 0
 
 
 cdef class Lock(_Holdable):
@@ -309,9 +322,14 @@ cdef class RLock(_Holdable):
         return times
 
     cdef int _take_again(self, int64_t times, bint has_slept) except -1:
-        cdef int64_t dead = _take_back(self._word, &self._vain, has_slept)
-        self._mark(times)
-        return _warn_of_owner(dead) if dead else 0
+        cdef int64_t dead
+        try:
+            _take_back(self._word, &self._vain, has_slept, &dead)
+        finally:
+            self._mark(times)
+            if dead:
+                _warn_of_owner(dead)
+        return 0
 
     cdef bint _acquire(self, int64_t deadline) except -1:
         cdef int64_t dead = 0

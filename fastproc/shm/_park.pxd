@@ -27,7 +27,7 @@ cdef enum Waited:
     WAKED = 0                # the word has changed, or somebody says so
     OVERSLEPT                # nobody has waked for the whole nap
     LATE                     # the deadline is over
-    INTERRUPTED              # by a signal, whose handler must run
+    INTERRUPTED              # by a signal, whose handler must run, or maybe
 
 
 cdef struct Nap:

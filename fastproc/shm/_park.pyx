@@ -7,11 +7,15 @@ and look for themselves after each; naps are short at first, and a process that 
 waiting wakes four times in a second.  Thus no order of deaths makes anybody wait for ever, and
 protocols need only be right where nobody dies.
 
-Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep that nobody ends.
+Without futexes, or with ``FASTPROC_TRANSPORT=portable``, a nap is a short sleep that nobody ends,
+unless a signal does.  Not all systems have it so, thus one looks for signals now and then.
 """
 # Safe for free-threaded Python: what is kept changes in a fork only.
 
+import errno
+
 from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t
 
 from fastproc.shm._atomic cimport atomic_load, pause
@@ -27,6 +31,8 @@ cdef enum:
     # Nanoseconds of the shortest and the longest nap without futexes.
     SHORT = 50_000
     LONG = 2_000_000
+    # One looks for signals without futexes each 2^26 of them, which is fifteen times in a second.
+    LOOK_FOR_SIGNALS = 26
 
 cdef bint has_futex = HAS_FUTEX and config.transport() != "portable"
 
@@ -40,7 +46,10 @@ cdef Waited park(int32_t* word, int32_t expected, Nap* nap) noexcept nogil:
         if length <= 0:
             return LATE
     if not has_futex:
-        nap_ns(min(max(length // 32, SHORT), LONG, length))
+        if nap_ns(min(max(length // 32, SHORT), LONG, length)) or (
+            start >> LOOK_FOR_SIGNALS != now_ns() >> LOOK_FOR_SIGNALS
+        ):
+            return INTERRUPTED
         nap.length = min(2 * nap.length, <int64_t>LONGEST_NAP)
         return OVERSLEPT
     if futex_wait(word, expected, length):
@@ -66,6 +75,8 @@ cdef int64_t deadline_of(object block, object timeout) except? -1:
     if timeout is None:
         return NEVER
     seconds = timeout
+    if isnan(seconds):                      # whose deadline could be any, or never come
+        raise OSError(errno.EINVAL, "a timeout must be a number of seconds, and this is NaN")
     if seconds <= 0:
         return 0
     if seconds > 1e9:                       # thirty years

@@ -19,11 +19,13 @@ between the two computes UNITS anew from the rest, so that what is held is what 
 and a unit that was on its way is either still held or free again.  So no journal is needed.
 
 The entry of a dead process gives its units back, with a warning, when somebody waits for them.
-Three kinds of units have no holder whose death could be told from their use:
+Four kinds of units have no holder whose death could be told from their use:
 
 - Those of a process that has ended in an orderly way stay taken, as in multiprocessing: at its end
   it makes them OWNERLESS.  (It takes back its count first and adds it there second: if it is killed
   in between, its units are free, as after any other death.)
+- Those that a process has of a semaphore that it has dropped stay taken as well if it drops many
+  such: it makes the oldest OWNERLESS at once rather than keep their memory until it ends.
 - Those of the processes for which the table had no room are OWNERLESS from the beginning.  Entries
   whose count is 0 are given to who comes, so these hold units of one semaphore, more than HOLDERS
   at once, all the others.
@@ -37,6 +39,9 @@ and go, since others may still sleep, and is removed under LOCK by a releaser th
 to wake while there were units to be had: nobody can have fallen asleep after that.  Whoever is
 waked and killed before it takes its unit leaves that to the others, who see it after their naps.
 
+Nobody waits for the GIL with LOCK.  Who finds LOCK free takes it with the GIL, which it keeps; who
+has to wait for it gives up the GIL first, and asks for it again when the change is made.
+
 The order of memory: who takes a unit acquires, by LOCK, what was written before it was released.
 """
 # Safe for free-threaded Python: everything is changed under LOCK, `_entry` too, apart from the
@@ -45,12 +50,12 @@ The order of memory: who takes a unit acquires, by LOCK, what was written before
 import errno
 import os
 from multiprocessing import util
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastproc.shm._atomic cimport atomic_load, atomic_store
-from fastproc.shm._lock cimport take_lock, unlock, warn_of_death
+from fastproc.shm._lock cimport take_lock, try_lock, unlock, warn_of_death
 from fastproc.shm._park cimport (
     FIRST_NAP, LATE, NEVER, OVERSLEPT, Nap, Waited, deadline_of, doze, look, low_half, unpark,
 )
@@ -72,6 +77,9 @@ cdef enum:
     # More than processes usually hold units of one semaphore; it makes a kilobyte.
     HOLDERS = 60
     COUNT = 1                               # where in an entry; the identity is at 0
+    # Blocks that are kept for what this process has of semaphores it has dropped: each may be the
+    # last in its arena, which costs a descriptor.
+    MOST_LEFT = 64
     NBYTES = 8 * (ENTRIES + 2 * HOLDERS)
 
 cdef extern from *:
@@ -85,9 +93,9 @@ cdef extern from *:
 
 SEM_VALUE_MAX = VALUE
 
-# Semaphores of which this process may hold units, and the blocks of those that were dropped while
-# it did, by address.
-cdef object _alive = WeakSet()
+# Semaphores of which this process may hold units, by identity; and the blocks of those that were
+# dropped while it did, by address.
+cdef object _alive = WeakValueDictionary()
 cdef dict _left = {}
 cdef bint _is_end_known = False
 
@@ -95,7 +103,7 @@ cdef bint _is_end_known = False
 def _begin_as_fork():
     """In a fork: what the parent holds is the parent's."""
     global _alive, _left, _is_end_known
-    _alive, _left, _is_end_known = WeakSet(), {}, False
+    _alive, _left, _is_end_known = WeakValueDictionary(), {}, False
 
 
 if hasattr(os, "register_at_fork"):
@@ -105,25 +113,32 @@ if hasattr(os, "register_at_fork"):
 def _end():
     """At an orderly end of the process: what it holds stays taken."""
     cdef Semaphore semaphore
-    for semaphore in list(_alive):
-        semaphore._disown()
+    # Threads that outlive this may take units meanwhile, so nothing is iterated that they change.
+    for reference in _alive.valuerefs():
+        semaphore = reference()
+        if semaphore is not None:
+            semaphore._disown()
     for block in list(_left.values()):
         semaphore = Semaphore._over(block)
         semaphore._disown()
 
 
-cdef inline void enter(Semaphore semaphore) noexcept:
-    """Take LOCK."""
-    if take_lock(semaphore._words + LOCK):
-        semaphore._repair()
+def _register_end():
+    """See to it that an orderly end of this process is known as such."""
+    # After the finalizers that users may have, which may release: last of all.
+    util.Finalize(None, _end, exitpriority=-1000)
 
 
-cdef inline int64_t* find_entry(Semaphore semaphore, bint make) noexcept:
-    """Return this process's entry, or NULL if it has none and gets none; under LOCK."""
-    cdef int64_t* entry = semaphore._entry
-    if entry != NULL and entry[0] == this_process:
-        return entry
-    return semaphore._find(make)
+def _register_end_again(end):
+    """At the start of a Process, which forgets all finalizers.
+
+    In one of the fork server the main module has been imported before, which may use semaphores.
+    """
+    if _is_end_known:
+        _register_end()
+
+
+util.register_after_fork(_end, _register_end_again)
 
 
 cdef class Semaphore(Placed):
@@ -175,22 +190,40 @@ cdef class Semaphore(Placed):
         self._entry, self._enrolled = NULL, 0
 
     def __del__(self):
-        if self._enrolled == this_process and self._held():
-            _left[<uintptr_t>self._words] = self._block
+        if self._enrolled == this_process and self._is_holder():
+            self._leave()
+
+    cdef int _leave(self) except -1:
+        """Remember what this process has of a semaphore that is dropped."""
+        cdef Semaphore oldest
+        _left[<uintptr_t>self._words] = self._block
+        if len(_left) > MOST_LEFT:
+            for address in list(_left)[:1]:     # in the order of their drops
+                block = _left.pop(address, None)
+                if block is not None:
+                    oldest = Semaphore._over(block)
+                    oldest._disown()
+        return 0
 
     cdef int _enrol(self) except -1:
-        """See to it that an orderly end of this process is known as such."""
+        """Note that this process may have units of this semaphore at its end."""
         global _is_end_known
         if not _is_end_known:
-            # After the finalizers that users may have, which may release: last of all.
-            util.Finalize(None, _end, exitpriority=-1000)
+            _register_end()
             _is_end_known = True
-        _alive.add(self)
+        _alive[id(self)] = self
         _left.pop(<uintptr_t>self._words, None)
         self._enrolled = this_process
         return 0
 
-    cdef void _repair(self) noexcept:
+    # ---- without the GIL, or LOCK taken at once
+
+    cdef void _enter(self) noexcept nogil:
+        """Take LOCK; the caller does not have the GIL."""
+        if take_lock(self._words + LOCK):
+            self._repair()
+
+    cdef void _repair(self) noexcept nogil:
         """Make UNITS what one who died with LOCK has left of them."""
         cdef int64_t* words = self._words
         cdef int64_t held = words[OWNERLESS]
@@ -201,11 +234,13 @@ cdef class Semaphore(Placed):
             held += words[ENTRIES + 2 * i + COUNT]
         atomic_store(words + UNITS, words[INITIAL] - held | ASLEEP)
 
-    cdef int64_t* _find(self, bint make) noexcept:
-        """Look for this process's entry in the table."""
-        cdef int64_t* entry
+    cdef int64_t* _own_entry(self, bint make) noexcept nogil:
+        """Return this process's entry, or NULL if it has none and gets none."""
+        cdef int64_t* entry = self._entry
         cdef int64_t* free = NULL
         cdef Py_ssize_t i
+        if entry != NULL and entry[0] == this_process:
+            return entry
         for i in range(HOLDERS):
             entry = self._words + ENTRIES + 2 * i
             if entry[0] == this_process:
@@ -219,13 +254,11 @@ cdef class Semaphore(Placed):
         self._entry = free
         return free
 
-    cdef bint _take(self, bint will_sleep, int64_t* seen) noexcept:
+    cdef bint _take_and_exit(self, bint will_sleep, int64_t* seen) noexcept nogil:
         """Take a unit; or return what was seen in UNITS, with ASLEEP if the caller will sleep."""
         cdef int64_t* words = self._words
         cdef int64_t* entry
-        cdef int64_t units
-        enter(self)
-        units = words[UNITS]
+        cdef int64_t units = words[UNITS]
         if units & VALUE == 0:
             if will_sleep and not units & ASLEEP:
                 units |= ASLEEP
@@ -234,7 +267,7 @@ cdef class Semaphore(Placed):
             seen[0] = units
             return False
         if not words[LOOSE]:
-            entry = find_entry(self, True)
+            entry = self._own_entry(True)
             if entry == NULL:
                 atomic_store(words + OWNERLESS, words[OWNERLESS] + 1)
             else:
@@ -243,18 +276,16 @@ cdef class Semaphore(Placed):
         unlock(words + LOCK)
         return True
 
-    cdef bint _give(self) noexcept:
+    cdef bint _give_and_exit(self, bint* must_wake) noexcept nogil:
         """Release a unit, unless there are as many as there may be."""
         cdef int64_t* words = self._words
-        cdef int64_t* entry = NULL
-        cdef int64_t units
-        enter(self)
-        units = words[UNITS]
+        cdef int64_t* entry
+        cdef int64_t units = words[UNITS]
         if units & VALUE >= words[LIMIT]:
             unlock(words + LOCK)
             return False
         if not words[LOOSE]:
-            entry = find_entry(self, False)
+            entry = self._own_entry(False)
             if entry != NULL and entry[COUNT]:
                 atomic_store(entry + COUNT, entry[COUNT] - 1)
             elif words[OWNERLESS]:
@@ -263,19 +294,52 @@ cdef class Semaphore(Placed):
                 atomic_store(words + LOOSE, 1)
         atomic_store(words + UNITS, units + 1)
         unlock(words + LOCK)
-        if units & ASLEEP:
-            self._wake()
+        must_wake[0] = units & ASLEEP != 0
         return True
+
+    cdef int64_t _take_back_and_exit(self, int64_t* entry, int64_t identity) noexcept nogil:
+        """Take back the units of one who has died; return how many they are."""
+        cdef int64_t* words = self._words
+        cdef int64_t count = 0 if words[LOOSE] or entry[0] != identity else entry[COUNT]
+        if count:                           # nobody else has been quicker
+            atomic_store(entry + COUNT, 0)
+            atomic_store(words + UNITS, words[UNITS] + count)
+        unlock(words + LOCK)
+        return count
+
+    # ---- with the GIL
+
+    cdef bint _take(self, bint will_sleep, int64_t* seen) noexcept:
+        cdef bint was_taken
+        if try_lock(self._words + LOCK):
+            return self._take_and_exit(will_sleep, seen)
+        with nogil:
+            self._enter()
+            was_taken = self._take_and_exit(will_sleep, seen)
+        return was_taken
+
+    cdef bint _give(self) noexcept:
+        cdef bint was_given, must_wake = False
+        if try_lock(self._words + LOCK):
+            was_given = self._give_and_exit(&must_wake)
+        else:
+            with nogil:
+                self._enter()
+                was_given = self._give_and_exit(&must_wake)
+        if must_wake:
+            self._wake()
+        return was_given
 
     cdef void _wake(self) noexcept:
         """Wake one; if nobody sleeps while there are units, remove ASLEEP."""
         cdef int64_t* units = self._words + UNITS
         if unpark(low_half(units), 1):
             return
-        enter(self)
-        if units[0] & VALUE and units[0] & ASLEEP and not unpark(low_half(units), 1):
-            atomic_store(units, units[0] & VALUE)
-        unlock(self._words + LOCK)
+        with nogil:
+            self._enter()
+            if units[0] & VALUE and units[0] & ASLEEP and not unpark(low_half(units), 1):
+                atomic_store(units, units[0] & VALUE)
+            unlock(self._words + LOCK)
 
     cdef bint _acquire(self, int64_t deadline) except -1:
         cdef int64_t* units = self._words + UNITS
@@ -310,12 +374,9 @@ cdef class Semaphore(Placed):
                 break
             if not atomic_load(entry + COUNT) or not has_ended(identity):
                 continue
-            enter(self)
-            count = 0 if words[LOOSE] or entry[0] != identity else entry[COUNT]
-            if count:                       # nobody else has been quicker
-                atomic_store(entry + COUNT, 0)
-                atomic_store(words + UNITS, words[UNITS] + count)
-            unlock(words + LOCK)
+            with nogil:
+                self._enter()
+                count = self._take_back_and_exit(entry, identity)
             if count > 1:                   # the caller will take one
                 unpark(low_half(words + UNITS), <int>count - 1)
             if count:
@@ -325,28 +386,30 @@ cdef class Semaphore(Placed):
                     "semaphore", "which can be had again; see what was left half done")
         return 0
 
-    cdef int64_t _held(self) noexcept:
-        """Return how many units this process has."""
+    cdef bint _is_holder(self) noexcept nogil:
+        """Tell whether this process has units; without LOCK, as finalizers had better not wait."""
         cdef int64_t* entry
-        cdef int64_t held
-        enter(self)
-        entry = find_entry(self, False)
-        held = 0 if entry == NULL else entry[COUNT]
-        unlock(self._words + LOCK)
-        return held
+        cdef Py_ssize_t i
+        for i in range(HOLDERS):
+            entry = self._words + ENTRIES + 2 * i
+            # An entry that has units is not given to others.
+            if atomic_load(entry + COUNT) and atomic_load(entry) == this_process:
+                return True
+        return False
 
     cdef int _disown(self) except -1:
         """Let the units that this process has stay taken after its end."""
         cdef int64_t* words = self._words
         cdef int64_t* entry
         cdef int64_t held
-        enter(self)
-        entry = find_entry(self, False)
-        if entry != NULL:
-            held = entry[COUNT]
-            atomic_store(entry + COUNT, 0)
-            atomic_store(words + OWNERLESS, words[OWNERLESS] + held)
-        unlock(words + LOCK)
+        with nogil:
+            self._enter()
+            entry = self._own_entry(False)
+            if entry != NULL:
+                held = entry[COUNT]
+                atomic_store(entry + COUNT, 0)
+                atomic_store(words + OWNERLESS, words[OWNERLESS] + held)
+            unlock(words + LOCK)
         return 0
 
     def acquire(self, block=True, timeout=None):

@@ -36,7 +36,9 @@ class Reader:
     """The end of a queue from which items come, as something that can be waited for.
 
     A pipe has a byte in it while there is an item.  A thread puts it there, for which nobody has
-    to pay who does not ask for a reader.
+    to pay who does not ask for a reader.  Items may be taken past the reader, by the queue's own
+    methods and in other processes; so whoever begins to wait, and the thread now and then, makes
+    the byte agree with the queue.
     """
 
     def __init__(self, queue: Any) -> None:
@@ -45,25 +47,39 @@ class Reader:
         self._queue = weakref.ref(queue)
         self.pid = os.getpid()  # of whose threads one looks after this; a fork needs another
         self._readable, self._writable = connection.Pipe(duplex=False)
-        self._lock = threading.Lock()
-        self._is_told = False
+        self._lock = threading.Lock()  # over the pipe and what is known of it
+        self._has_byte = False
         self._is_taken = threading.Event()
         threading.Thread(target=self._watch, name="fastproc-reader", daemon=True).start()
 
     def _watch(self) -> None:
         while (queue := self._queue()) is not None:
-            has_item = queue._await_item(LOOK_SECONDS)
+            if not self._has_byte:
+                queue._await_item(LOOK_SECONDS)
+            self._agree_with(queue)
             del queue
-            if has_item:
-                with self._lock:
-                    self._is_told = True
-                    self._is_taken.clear()
-                    self._writable.send_bytes(b"")
-                while not self._is_taken.wait(LOOK_SECONDS) and self._queue() is not None:
-                    pass
+            if self._has_byte:
+                self._is_taken.wait(LOOK_SECONDS)
+
+    def _agree_with(self, queue: Any) -> None:
+        """Put the byte into the pipe if there is an item, and take it out if there is none."""
+        # Who takes an item calls this afterwards, so either it is seen here that the item has gone,
+        # or the byte that is put now is seen there.
+        with self._lock:
+            has_item = queue._await_item(0)
+            if has_item and not self._has_byte:
+                self._is_taken.clear()
+                self._writable.send_bytes(b"")
+            elif self._has_byte and not has_item:
+                self._readable.recv_bytes()
+                self._is_taken.set()
+            self._has_byte = has_item
 
     def fileno(self) -> int:
         """Return the descriptor that is readable while there is an item."""
+        queue = self._queue()
+        if queue is not None:
+            self._agree_with(queue)
         return self._readable.fileno()
 
     def poll(self, timeout: float | None = 0.0) -> bool:
@@ -77,9 +93,5 @@ class Reader:
         if queue is None:
             raise EOFError
         item = queue.get()
-        with self._lock:
-            if self._is_told:
-                self._readable.recv_bytes()
-                self._is_told = False
-                self._is_taken.set()
+        self._agree_with(queue)
         return item

@@ -1,5 +1,6 @@
 """Layer: tests.  Threads and processes that wait, and storms in which they are killed."""
 
+import ctypes
 import multiprocessing
 import os
 import random
@@ -47,6 +48,19 @@ def identity_of_the_dead():
     child = start(time.sleep, 0)
     child.join()
     return _process.identity() >> 32 << 32 | child.pid
+
+
+def keep_the_gil_while_waiting_for(one, use):
+    """Keep the GIL for a second, while a thread of this process waits for the LOCK of something.
+
+    `use` is called in that thread.  LOCK is free in that second, for all other processes.
+    """
+    words_of(one)[0] = _process.identity()  # somebody has it for a moment
+    result = run_in_thread(use)
+    time.sleep(0.05)  # until the thread waits
+    words_of(one)[0] = 0
+    ctypes.PyDLL(None).usleep(900_000)
+    return result
 
 
 def wait_until(condition, what="what was waited for does not come"):

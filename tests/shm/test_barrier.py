@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import signal
 import threading
 import time
 from threading import BrokenBarrierError
@@ -13,6 +14,7 @@ from storms import (
     die,
     identity_of_the_dead,
     join,
+    keep_the_gil_while_waiting_for,
     kill,
     run_in_process,
     run_in_thread,
@@ -282,11 +284,17 @@ def start_waiters_after(barrier, n):
 
 @pytest.mark.parametrize("parties", [2, 3])
 def test_who_dies_in_the_action_breaks_the_barrier(parties):
-    barrier = Barrier(parties, die)
-    results = start_waiters(barrier, parties - 1, timeout=0.2)
+    barrier = Barrier(parties, wait_and_die)
+    results = start_waiters(barrier, parties - 1, timeout=1)
     child = start(barrier.wait)
     assert [result() for result in results] == ["broken"] * (parties - 1)
     child.join()
+    assert child.exitcode == -signal.SIGKILL  # it had come before the others gave up
+
+
+def wait_and_die():
+    time.sleep(1.2)  # which is no timeout of those who wait
+    die()
 
 
 def test_who_comes_does_not_wait_for_the_dead_to_go():
@@ -295,6 +303,9 @@ def test_who_comes_does_not_wait_for_the_dead_to_go():
         barrier = Barrier(2)
         words = words_of(barrier._room)
         words[1], words[8] = 16 | kind, identity_of_the_dead()
+        results = [run_in_thread(wait_at, barrier, 30) for _ in range(2)]
+        assert sorted(result() for result in results) == [0, 1]
+        words[1], words[0] = 32 | kind, identity_of_the_dead()  # LOCK, after leaving its place
         results = [run_in_thread(wait_at, barrier, 30) for _ in range(2)]
         assert sorted(result() for result in results) == [0, 1]
 
@@ -325,6 +336,23 @@ def test_the_dead_are_not_waited_for_after_a_reset():
     kill(child)
     barrier.reset()
     assert barrier.n_waiting == 0
+
+
+def time_aborting(barrier, pipe):
+    pipe.recv()
+    time.sleep(0.3)
+    began = time.monotonic()
+    barrier.abort()
+    pipe.send(time.monotonic() - began)
+
+
+def test_who_waits_for_the_gil_stops_no_other_process():
+    barrier, (here, there) = Barrier(2), multiprocessing.Pipe()
+    child = start(time_aborting, barrier, there)
+    here.send(None)
+    assert keep_the_gil_while_waiting_for(barrier._room, lambda: wait_at(barrier))() == "broken"
+    assert here.recv() < 0.3
+    child.join()
 
 
 def meet_for_ever(barrier, counts):

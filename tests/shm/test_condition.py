@@ -159,6 +159,31 @@ def test_an_interrupted_wait_has_the_lock(kit):
         assert condition.wait(0.01) is False
 
 
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_signals_are_seen_while_the_lock_is_taken_again(kit, kind):
+    condition, seen = kit.Condition(getattr(kit, kind)()), []
+    main = threading.main_thread().ident
+
+    def notify_and_keep():
+        with condition:
+            condition.notify()
+            time.sleep(0.1)
+            signal.pthread_kill(main, signal.SIGALRM)
+            end = time.monotonic() + 10
+            while not seen and time.monotonic() < end:
+                time.sleep(0.001)
+            return time.monotonic() < end
+
+    before = signal.signal(signal.SIGALRM, lambda *args: seen.append(args))
+    try:
+        with condition:
+            in_time = run_in_thread(notify_and_keep)
+            assert condition.wait(30) is True
+        assert in_time()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_processes_take_turns(kit, method):
     context = multiprocessing.get_context(method) if kit is multiprocessing else kit
     condition = context.Condition(context.Lock())
@@ -364,6 +389,32 @@ def test_who_is_interrupted_passes_on_what_it_was_told():
                 condition.wait()
     result()
     assert younger[0]() is True
+
+
+@pytest.mark.parametrize("kind", [Lock, RLock])
+def test_an_interrupt_while_the_lock_is_taken_again_comes_with_the_lock(kind):
+    condition = Condition(kind())
+    main = threading.main_thread().ident
+    younger = []
+
+    def notify_and_interrupt():
+        younger.append(run_in_thread(wait_in, condition))
+        wait_until(lambda: waiters(condition) == 2)
+        with condition:
+            condition.notify()
+            time.sleep(0.1)
+            for _ in range(2):
+                signal.pthread_kill(main, signal.SIGALRM)
+                time.sleep(0.1)
+
+    with condition, Alarm():
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        result = run_in_thread(notify_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            condition.wait()
+        assert run_in_thread(condition.acquire, False)() is False
+    result()
+    assert younger[0]() is True  # what the interrupted one was told
 
 
 def test_who_has_notified_may_die():

@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import selectors
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import connection
 
 import pytest
+from storms import join, start
 
 import fastproc as fp
 from fastproc.shm.queues import Queue, SimpleQueue
@@ -53,6 +55,43 @@ def test_waiting_for_a_queue_and_something_else(kind):
         queue.put(i)
     assert [queue._reader.recv() for _ in range(100)] == list(range(100))
     later.join()
+
+
+@pytest.mark.parametrize("kind", [Queue, SimpleQueue])
+def test_a_queue_is_not_ready_once_its_items_were_got_past_the_reader(kind):
+    queue = kind()
+    for _ in range(3):
+        queue.put("item")
+        assert connection.wait([queue._reader], 20) == [queue._reader]
+        assert queue.get() == "item"
+        assert connection.wait([queue._reader], 0.05) == []
+    queue.put("item")
+    with selectors.DefaultSelector() as selector:  # looks at the descriptor alone
+        selector.register(queue._reader, selectors.EVENT_READ)
+        assert selector.select(20)
+        queue.get()
+        end = time.monotonic() + 10
+        while selector.select(0):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_queue_is_not_ready_once_a_fork_has_got_its_items():
+    queue = Queue()
+    queue.put("item")
+    assert connection.wait([queue._reader], 20) == [queue._reader]
+    join(start(take_when_ready, queue))
+    assert connection.wait([queue._reader], 0.05) == []
+    queue.put("another")
+    assert connection.wait([queue._reader], 20) == [queue._reader]
+    assert queue._reader.recv() == "another"
+
+
+def take_when_ready(queue):
+    assert connection.wait([queue._reader], 20) == [queue._reader]
+    assert queue._reader.recv() == "item"
+    assert connection.wait([queue._reader], 0.05) == []
 
 
 def test_a_reader_ends_with_its_queue():

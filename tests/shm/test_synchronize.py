@@ -3,14 +3,18 @@
 import inspect
 import multiprocessing
 import multiprocessing.synchronize
+import os
 import pickle
+import subprocess
+import sys
+import threading
 import time
 import weakref
 
 import pytest
 from storms import Alarm, join, run_in_process, run_in_thread
 
-from fastproc.shm import synchronize
+from fastproc.shm import _semaphore, synchronize
 
 ANY_LOCK = pytest.mark.parametrize("name", synchronize.__all__)
 
@@ -45,6 +49,44 @@ def test_they_can_be_referenced_weakly_and_named(name):
     one = make(name)
     assert weakref.ref(one)() is one
     assert name in repr(one)
+
+
+WAITS = {
+    "Lock": lambda one, timeout: one.acquire() and one.acquire(True, timeout),
+    "RLock": lambda one, timeout: run_in_thread(one.acquire)() and one.acquire(True, timeout),
+    "Semaphore": lambda one, timeout: [one.acquire(True, timeout) for _ in range(2)],
+    "BoundedSemaphore": lambda one, timeout: [one.acquire(True, timeout) for _ in range(2)],
+    "Event": lambda one, timeout: one.wait(timeout),
+    "Condition": lambda one, timeout: one.acquire() and one.wait(timeout),
+    "Barrier": lambda one, timeout: one.wait(timeout),
+}
+
+
+@ANY_LOCK
+def test_what_is_no_number_is_no_timeout(name):
+    """An OSError as on Linux with multiprocessing, where the system says "Invalid argument"."""
+    one = make(name)
+
+    def wait():
+        with pytest.raises(OSError, match="this is NaN"):
+            WAITS[name](one, float("nan"))
+        return True
+
+    assert run_in_thread(wait)()  # which does not wait for ever
+
+
+@pytest.mark.parametrize("transport", ["", "portable"])
+def test_signals_are_seen_in_each_wait(transport, monkeypatch):
+    monkeypatch.setenv("FASTPROC_TRANSPORT", transport)
+    join(run_in_process("spawn", interrupt_each_wait))
+
+
+def interrupt_each_wait():
+    for name, wait in WAITS.items():
+        start = time.monotonic()
+        with Alarm(), pytest.raises(KeyboardInterrupt):
+            wait(make(name), 20)
+        assert time.monotonic() - start < 10, name
 
 
 # ---- events
@@ -270,6 +312,76 @@ def test_a_semaphore_that_was_dropped_while_its_units_were_held(relative):
     relative.end()
     assert semaphore.acquire(timeout=0.3) is False
     assert semaphore.get_value() == 0
+
+
+def test_an_orderly_end_while_another_thread_takes_units():
+    join(run_in_process("spawn", end_again_and_again))
+
+
+def end_again_and_again():
+    kept, end = [], time.monotonic() + 1
+
+    def take():
+        while time.monotonic() < end:
+            kept.append(synchronize.Semaphore(1))
+            kept[-1].acquire()
+
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=take)
+    thread.start()
+    while thread.is_alive():
+        _semaphore._end()
+
+
+SCRIPT = """
+import multiprocessing, sys
+from fastproc.shm.synchronize import Semaphore
+
+with Semaphore(1):  # before the fork server's child begins to be a Process
+    pass
+
+if __name__ == "__main__":
+    semaphore = Semaphore(2)
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=semaphore.acquire)
+    child.start()
+    child.join()
+    print(semaphore.acquire(timeout=1), semaphore.acquire(timeout=0.3))
+"""
+
+
+def test_units_stay_taken_by_a_process_whose_main_module_uses_semaphores(method, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), method],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True False\n", "")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
+def test_semaphores_that_were_dropped_while_their_units_were_held_keep_little_memory(relative):
+    semaphore = synchronize.BoundedSemaphore(2)
+    relative.call(acquire_and_drop, semaphore)
+    before = relative.call(count_descriptors)
+    for _ in range(3):
+        relative.call(acquire_and_drop_many, 3000)  # in a hundred arenas
+    assert relative.call(count_descriptors) < before + 80
+    relative.call(release_twice, semaphore)  # which it can still do
+    assert semaphore.get_value() == 2
+
+
+def acquire_and_drop_many(n):
+    for _ in range(n):
+        synchronize.Semaphore(1).acquire()
+
+
+def count_descriptors():
+    return len(os.listdir("/proc/self/fd"))
 
 
 @SEMAPHORES

@@ -7,7 +7,17 @@ import time
 import warnings
 
 import pytest
-from storms import counters, die, identity_of_the_dead, kill, start, storm, wait_until, words_of
+from storms import (
+    counters,
+    die,
+    identity_of_the_dead,
+    keep_the_gil_while_waiting_for,
+    kill,
+    start,
+    storm,
+    wait_until,
+    words_of,
+)
 
 from fastproc.errors import OwnerDied
 from fastproc.shm import _process
@@ -227,3 +237,20 @@ def test_a_storm_over_a_semaphore(kind, units):
     start(acquire_and_die, semaphore).join()  # nor has it ever been taken for a hand-over
     with pytest.warns(OwnerDied):
         assert all(semaphore.acquire(timeout=20) for _ in range(units))
+
+
+def time_acquiring(semaphore, pipe):
+    pipe.recv()
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert semaphore.acquire(False)
+    pipe.send(time.monotonic() - began)
+
+
+def test_who_waits_for_the_gil_stops_no_other_process():
+    semaphore, (here, there) = Semaphore(2), multiprocessing.Pipe()
+    child = start(time_acquiring, semaphore, there)
+    here.send(None)
+    assert keep_the_gil_while_waiting_for(semaphore, semaphore.acquire)() is True
+    assert here.recv() < 0.3
+    child.join()
