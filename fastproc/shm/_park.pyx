@@ -66,7 +66,7 @@ cdef int64_t deadline_of(object block, object timeout) except? -1:
     if timeout is None:
         return NEVER
     seconds = timeout
-    if seconds <= 0:
+    if not seconds > 0:                     # a NaN is no time either
         return 0
     if seconds > 1e9:                       # thirty years
         return NEVER
