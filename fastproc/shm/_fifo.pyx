@@ -31,24 +31,22 @@ Before that, it waits a little if the others are getting on about as quickly as 
 that stays in the cache is worth more than a start.  A ring that both have left is *vacant*, and may
 be linked again; its positions go on from where they stood.
 
-A large ring's memory is given back as it is left, and who gets leaves one that is empty, for ring 0:
-at once, or where large items come all the time, which would have to take fresh memory each, now and
-then; who waits for an item looks for that after its naps.  So a queue that is at rest keeps no more
-than the rings up to KEPT bytes, besides what is in it, and a large ring as long as its next `get`
-does not come.
+A large ring's memory is given back as it is left.  Who gets leaves one as soon as it is empty, for
+ring 0; but where large items come all the time, each of which would have to take fresh memory, only
+now and then, and who waits for an item sees to the rest after its naps.  So besides what is in it a
+queue keeps no more than the rings up to KEPT bytes, and one that is larger until somebody looks for
+an item again.
 
-Of a file the memory of a ring is claimed before the ring is linked, without a lock, as it may take
-long.  Others may have used the ring and given its memory back meanwhile, or may be about to link
-it; so it has an `epoch`, which changes with each of that, and who sees another than before the
-claim claims once more.
+The memory of a ring of a file is claimed before the ring is linked, and without a lock, as it may
+take long.  Others may link the ring meanwhile, and give its memory back.  So it has an `epoch`,
+which changes with either, and who finds another one than before the claim claims once more.
 
 Who may die where
 -----------------
 * Who puts, before `tail` is stored: nothing was put, and the next record overwrites this one.
 * Who gets, before `head` is stored: nothing was taken, and the next one gets the record.
-* Between `following` and `put_ring`: the next one goes on to the following ring; so the chain of
-  followers from `put_ring` ends with the ring into which items are put, and nothing else is linked
-  before `put_ring` is that one.
+* Between `following` and `put_ring`: the next one goes on to the following ring.  Who links first
+  sets `put_ring` to the chain's end, as the ring at which it stood may be the one that is linked.
 * While moving: the new ring's head is written before `get_ring`, by each who tries, to the same.
 * After publishing, before waking anybody: who sleeps looks again after its nap (`_park.pyx`).
 * With a lock: the next one gets it, and finds all of the above whole.
@@ -422,8 +420,7 @@ cdef class Fifo:
     cdef void _link(self, int64_t k, int64_t other) noexcept nogil:
         """Go on in a vacant ring; needs the put lock."""
         cdef Ring* rings = self._control.rings
-        # Who went on to k may have been killed before saying so; and from here on the chain from
-        # where items are put, which may have begun with the other, begins with k.
+        # Who went on to k may have been killed before it could say so, at the other even.
         atomic_store(&self._control.put_ring, k)
         rings[other].epoch += 1
         rings[other].following = 0

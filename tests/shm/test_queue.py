@@ -17,7 +17,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from storms import run_in_thread, wait_until, words_of
+from storms import (
+    GET_RING,
+    NEXT_RETIREMENT,
+    PUT_RING,
+    go_on_and_die,
+    run_in_thread,
+    wait_until,
+    words_of,
+)
 
 from fastproc.shm import memory, segment
 from fastproc.shm.array import share
@@ -194,15 +202,7 @@ def test_a_backlog_of_every_size():
 
 def resident_bytes(queue):
     """Return the memory that a queue's segment has at this moment."""
-    return os.stat(f"/proc/self/fd/{queue_memory(queue).fd}").st_blocks * 512
-
-
-def queue_memory(queue):
-    gc.collect()
-    return max(
-        (each.memory for each in segment._process.segments.values() if each.is_sparse),
-        key=lambda each: len(each.mapping),
-    )
+    return os.fstat(queue._block.segment.memory.fd).st_blocks * 512
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how memory is counted")
@@ -217,19 +217,6 @@ def test_memory_after_a_rush():
         queue.put(bytes(1_000_000))
         queue.get()
     assert resident_bytes(queue) < 40e6
-
-
-#: Where these are in a queue's memory, in words; see `Control` in _fifo.pxd.
-NEXT_RETIREMENT, PUT_RING, GET_RING = 9, 24, 25
-
-
-def go_on_and_die(words, other):
-    """Link a ring as somebody does who is killed before storing PUT_RING."""
-    tail, following = 40 + 16 * words[PUT_RING], 41 + 16 * words[PUT_RING]
-    other_tail, other_following = 40 + 16 * other, 41 + 16 * other
-    words[other_following] = 0
-    words[other_tail] = words[other_tail] >> 32 << 32 | words[tail] & 0xFFFFFFFF
-    words[following] = 1 + other
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how memory is counted")
