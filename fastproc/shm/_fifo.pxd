@@ -67,6 +67,7 @@ cdef struct Control:
 # What a thread remembers of its waits.
 cdef struct Waiting:
     int64_t vain             # looks, one after another, that saw nothing
+    int64_t nap              # nanoseconds of the next nap of this wait
     Company company
 
 

@@ -74,7 +74,7 @@ from fastproc.shm._bell cimport AWAKE, FUTEX, may_spin, nap_ns, now_ns, ring_bel
 from fastproc.shm._core cimport part_company, this_core
 from fastproc.shm._lock cimport try_lock, unlock, wait_for_lock
 from fastproc.shm._park cimport (
-    FIRST_NAP, INTERRUPTED, LATE, NEVER, OVERSLEPT, WAKED, Nap, Waited, look_ns, park,
+    FIRST_NAP, INTERRUPTED, LATE, LONGEST_NAP, NEVER, OVERSLEPT, WAKED, Nap, Waited, look_ns, park,
 )
 from fastproc.shm._root cimport Root
 
@@ -592,8 +592,9 @@ cdef class Fifo:
             return True
         if deadline == 0:
             return False
+        waiting = self._waiting
+        waiting.nap = FIRST_NAP
         while True:
-            waiting = self._waiting
             with nogil:
                 waited = self._wait(wish, deadline, &waiting)
             self._waiting = waiting
@@ -623,7 +624,7 @@ cdef class Fifo:
             if looks % 16 == 0 and now_ns() > look_until:
                 break
         waiting.vain += 1
-        nap.length, nap.deadline = FIRST_NAP, deadline
+        nap.length, nap.deadline = waiting.nap, deadline
         while True:
             # Also for the others, who sleep on while this one goes.
             atomic_store_word(bell, FUTEX)
@@ -635,5 +636,9 @@ cdef class Fifo:
                 self._leave_at_rest()
             if waited == WAKED and look_ns:
                 part_company(&waiting.company, atomic_load_word(&self._control.cores[<int>wish]))
+            if waited == OVERSLEPT and nap.length == LONGEST_NAP:
+                # A signal may have come before there was a sleep to interrupt; without futexes
+                # there never is.
+                waiting.nap, waited = LONGEST_NAP, INTERRUPTED
             if waited == LATE or waited == INTERRUPTED:
                 return WAKED if self.holds(wish) else waited

@@ -847,6 +847,28 @@ def test_signals_are_seen_while_waiting():
     assert queue.get() == 1
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="nobody would interrupt")
+def test_signals_are_seen_while_waiting_without_futexes():
+    script = """
+        import signal
+        from fastproc.shm.queues import Queue
+        signal.signal(signal.SIGALRM, lambda number, frame: 1 / 0)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            Queue().get(timeout=20)
+        except ZeroDivisionError:
+            print("seen")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "FASTPROC_TRANSPORT": "portable"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "seen\n", done.stderr
+
+
 def test_subclasses_and_generics():
     class Mine(Queue):
         pass
