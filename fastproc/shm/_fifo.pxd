@@ -36,7 +36,8 @@ cdef struct Ring:
     int64_t tail             # position << 32 | items ever put
     int64_t following        # 1 + the number of the ring that continues this one; 0 while none does
     int64_t seen_head        # a head that was seen
-    int64_t _line[5]
+    int64_t epoch            # while it stays, memory that was claimed for the ring is there
+    int64_t _line[4]
     # Written by who has the get lock.
     int64_t head             # position << 32 | items ever taken
     int64_t seen_tail        # a tail that was seen
@@ -48,7 +49,8 @@ cdef struct Control:
     int64_t seen_taken       # items that were seen to be taken; under the put lock
     int64_t _a[6]
     int64_t get_lock
-    int64_t _b[7]
+    int64_t next_retirement  # when the next large ring may be left empty; under the get lock
+    int64_t _b[6]
     int32_t bells[3]         # of each Wish: AWAKE, or FUTEX if somebody may sleep for it
     int32_t cores[3]         # on which somebody rang them last
     int32_t _c[10]
@@ -65,6 +67,7 @@ cdef struct Control:
 # What a thread remembers of its waits.
 cdef struct Waiting:
     int64_t vain             # looks, one after another, that saw nothing
+    int64_t nap              # nanoseconds of the next nap of this wait
     Company company
 
 
@@ -111,11 +114,17 @@ cdef class Fifo:
     cdef bint _drains(self, Refusal refusal, int64_t n_bytes, int64_t deadline) noexcept nogil
     cdef bint _grow(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1
     cdef int64_t _larger(self, int64_t k, int64_t n_bytes, int64_t most) noexcept nogil
+    cdef bint _go_on(self, int64_t k, int64_t other, int64_t epoch) noexcept nogil
+    cdef bint _wait_for_a_ring(
+        self, Refusal refusal, int64_t n_bytes, int64_t most, int64_t deadline) except -1
+    cdef bint _exists(self, int64_t n_bytes, int64_t most) noexcept nogil
     cdef bint _is_last(self, int64_t k) noexcept nogil
     cdef bint _is_vacant(self, int64_t k) noexcept nogil
     cdef void _link(self, int64_t k, int64_t other) noexcept nogil
     cdef bint _wait_for_a_step(self, Refusal refusal, int64_t deadline) except -1
     cdef bint _retire(self, int64_t k) noexcept nogil
+    cdef void _leave_rings(self) noexcept nogil
+    cdef void _leave_at_rest(self) noexcept nogil
     cdef void _ring(self, Wish wish) noexcept nogil
     cdef void _pass_on(self, Wish wish) noexcept nogil
     cdef Waited _wait(self, Wish wish, int64_t deadline, Waiting* waiting) noexcept nogil

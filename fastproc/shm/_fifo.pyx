@@ -29,15 +29,24 @@ touched.  Where a ring is full who puts goes on in another, and who gets follows
 
 Before that, it waits a little if the others are getting on about as quickly as a copy does: memory
 that stays in the cache is worth more than a start.  A ring that both have left is *vacant*, and may
-be linked again; its positions go on from where they stood.  A large ring's memory is given back as
-it is left, and who gets leaves one as soon as it is empty.  So a queue keeps no more than the rings
-up to KEPT bytes, besides what is in it.
+be linked again; its positions go on from where they stood.
+
+A large ring's memory is given back as it is left.  Who gets leaves one as soon as it is empty, for
+ring 0; but where large items come all the time, each of which would have to take fresh memory, only
+now and then, and who waits for an item sees to the rest after its naps.  So besides what is in it a
+queue keeps no more than the rings up to KEPT bytes, and one that is larger until somebody looks for
+an item again.
+
+The memory of a ring of a file is claimed before the ring is linked, and without a lock, as it may
+take long.  Others may link the ring meanwhile, and give its memory back.  So it has an `epoch`,
+which changes with either, and who finds another one than before the claim claims once more.
 
 Who may die where
 -----------------
 * Who puts, before `tail` is stored: nothing was put, and the next record overwrites this one.
 * Who gets, before `head` is stored: nothing was taken, and the next one gets the record.
-* Between `following` and `put_ring`: the next one goes on to the following ring.
+* Between `following` and `put_ring`: the next one goes on to the following ring.  Who links first
+  sets `put_ring` to the chain's end, as the ring at which it stood may be the one that is linked.
 * While moving: the new ring's head is written before `get_ring`, by each who tries, to the same.
 * After publishing, before waking anybody: who sleeps looks again after its nap (`_park.pyx`).
 * With a lock: the next one gets it, and finds all of the above whole.
@@ -65,7 +74,7 @@ from fastproc.shm._bell cimport AWAKE, FUTEX, may_spin, nap_ns, now_ns, ring_bel
 from fastproc.shm._core cimport part_company, this_core
 from fastproc.shm._lock cimport try_lock, unlock, wait_for_lock
 from fastproc.shm._park cimport (
-    FIRST_NAP, INTERRUPTED, LATE, NEVER, WAKED, Nap, Waited, look_ns, park,
+    FIRST_NAP, INTERRUPTED, LATE, LONGEST_NAP, NEVER, OVERSLEPT, WAKED, Nap, Waited, look_ns, park,
 )
 from fastproc.shm._root cimport Root
 
@@ -90,11 +99,17 @@ cdef enum:
     KEPT = 16 << 20
     # A ring that is made for a record has place for so many, if it is not larger than that.
     RECORDS_OF_A_RING = 8
+    # Nanoseconds, for each byte, after a large ring was left empty until another is: fresh memory
+    # costs about one.
+    REST_NS = 20
     # Nanoseconds that it is worth waiting until half a ring is free, besides one per byte.
     PATIENCE_NS = 500_000
     # Nanoseconds without a step of the other side, besides one per byte of a record.
     STANDSTILL_NS = 50_000
     NAP_NS = 100_000
+    # Nanoseconds of the naps of who waits for a step for long: each twice the one before.
+    FIRST_STEP_NS = 100_000
+    LONGEST_STEP_NS = 2_000_000
     # Nanoseconds to wait for a lock although one does not want to wait: it is held for a copy.
     LOCK_NS = 1_000_000_000
 
@@ -299,38 +314,79 @@ cdef class Fifo:
                 nap_ns(NAP_NS)
 
     cdef bint _grow(self, Refusal refusal, int64_t n_bytes, int64_t deadline) except -1:
-        """Go on in another ring; where there is none wait until there is room in this one."""
-        cdef int64_t k = refusal.ring, most = memory.most_bytes(), other, start
-        cdef bint is_old
+        """Go on in another ring, or wait until there may be one, or room in this one."""
+        cdef int64_t k = refusal.ring, most = memory.most_bytes(), other, start, epoch
+        cdef bint is_old, is_done
         while True:
             if not self.lock_put(deadline):
                 return False
             is_old = not self._is_last(k)
             other = self._larger(k, n_bytes, most)
+            epoch = self._control.rings[max(other, 0)].epoch
             self.unlock_put()
             if is_old:                      # another has gone on meanwhile
                 return True
             if other < 0:
-                break
+                return self._wait_for_a_ring(refusal, n_bytes, most, deadline)
+            start = segments.HEADER_BYTES + CONTROL_BYTES + _ring_start(other)
             try:
-                start = segments.HEADER_BYTES + CONTROL_BYTES + _ring_start(other)
                 self.block.segment.memory.claim(start, start + _ring_bytes(other))
-                break
             except MemoryError:             # of the file system
                 most = _ring_bytes(other) // 2
-        if other < 0:
-            if _suits(k, n_bytes):
-                return self._wait_for_a_step(refusal, deadline)
-            raise MemoryError(
-                f"an item of {n_bytes:,} bytes does not fit into a queue's memory, of which there "
-                f"can be {most:,} bytes here and an item takes at most half; put a SharedArray, of "
-                "which only the handle travels, or put parts of the item")
-        if not self.lock_put(deadline):
-            return False
-        if self._is_last(k) and self._is_vacant(other):
+                continue
+            if not self.lock_put(deadline):
+                return False
+            with nogil:
+                is_done = self._go_on(k, other, epoch)
+            if is_done:
+                return True
+
+    cdef bint _go_on(self, int64_t k, int64_t other, int64_t epoch) noexcept nogil:
+        """Go on in a ring that has been claimed, and release the put lock.
+
+        Returns False if what was claimed may have been given back since.
+        """
+        cdef Ring* ring = &self._control.rings[other]
+        cdef bint is_last = self._is_last(k), is_valid = ring.epoch == epoch
+        if is_last and is_valid:            # and so it is vacant still
             self._link(k, other)
+        elif _ring_bytes(other) > KEPT and self._is_vacant(other):
+            # It may have been claimed after who had it gave it back, and nobody would again.
+            ring.epoch += 1
+            give_back(self._records + _ring_start(other), _ring_bytes(other))
         self.unlock_put()
-        return True
+        return is_valid or not is_last
+
+    cdef bint _wait_for_a_ring(
+        self, Refusal refusal, int64_t n_bytes, int64_t most, int64_t deadline
+    ) except -1:
+        """Wait until there may be a ring of `most` bytes, or more memory, for a record.
+
+        Raises MemoryError if there would be none though the queue were empty.
+        """
+        cdef bint is_occupied = _suits(refusal.ring, n_bytes) or self._exists(n_bytes, most)
+        if is_occupied or self._exists(n_bytes, memory.most_bytes()):
+            if self.size() > 0:
+                return self._wait_for_a_step(refusal, deadline)
+            # Nobody leaves rings who has no item to get from the next one.
+            if not self.lock_get(deadline):
+                return False
+            with nogil:
+                self._leave_rings()
+            if is_occupied or atomic_load(&self._control.get_ring) != refusal.get_ring:
+                return True
+        raise MemoryError(
+            f"an item of {n_bytes:,} bytes does not fit into a queue's memory, of which there can "
+            f"be {most:,} bytes here and an item takes at most half; put a SharedArray, of which "
+            "only the handle travels, or put parts of the item")
+
+    cdef bint _exists(self, int64_t n_bytes, int64_t most) noexcept nogil:
+        """Tell whether there is a ring, vacant or not, of `most` bytes that suits a record."""
+        cdef int64_t i
+        for i in range(self._control.n_rings):
+            if _ring_bytes(i) <= most and _suits(i, n_bytes):
+                return True
+        return False
 
     cdef int64_t _larger(self, int64_t k, int64_t n_bytes, int64_t most) noexcept nogil:
         """Return the number of a vacant ring, larger than k if there is one, or -1."""
@@ -364,6 +420,9 @@ cdef class Fifo:
     cdef void _link(self, int64_t k, int64_t other) noexcept nogil:
         """Go on in a vacant ring; needs the put lock."""
         cdef Ring* rings = self._control.rings
+        # Who went on to k may have been killed before it could say so, at the other even.
+        atomic_store(&self._control.put_ring, k)
+        rings[other].epoch += 1
         rings[other].following = 0
         atomic_store(
             &rings[other].tail, _word(_position(rings[other].tail), _items(rings[k].tail)))
@@ -373,14 +432,19 @@ cdef class Fifo:
     cdef bint _wait_for_a_step(self, Refusal refusal, int64_t deadline) except -1:
         """Wait until there may be room in a ring, or a ring is vacant that was not."""
         cdef Control* control = self._control
+        cdef int64_t nap = FIRST_STEP_NS, now
+        # An empty queue is a step, too: there may be nobody to leave its rings.
         while (
             atomic_load(&control.rings[refusal.ring].head) == refusal.head
             and atomic_load(&control.get_ring) == refusal.get_ring
+            and self.size() > 0
         ):
-            if now_ns() >= deadline:
+            now = now_ns()
+            if now >= deadline:
                 return False
             with nogil:
-                nap_ns(NAP_NS)
+                nap_ns(min(nap, deadline - now))
+            nap = min(2 * nap, <int64_t>LONGEST_STEP_NS)
             PyErr_CheckSignals()
         return True
 
@@ -425,13 +489,33 @@ cdef class Fifo:
     cdef bint _retire(self, int64_t k) noexcept nogil:
         """Have an empty ring followed by the first, which is small; needs the get lock."""
         cdef Ring* ring = &self._control.rings[k]
-        if not try_lock(&self._control.put_lock):
+        cdef int64_t now = now_ns()
+        if now < self._control.next_retirement or not try_lock(&self._control.put_lock):
             return False                    # another time
         # Nothing was put meanwhile.  (The rings' chain is this one: the others are vacant.)
         if _position(ring.tail) == _position(ring.head) and not ring.following:
             self._link(k, 0)
+            self._control.next_retirement = now + REST_NS * _ring_bytes(k)
         unlock(&self._control.put_lock)
         return True
+
+    cdef void _leave_rings(self) noexcept nogil:
+        """Leave the rings that are empty, and release the get lock."""
+        cdef int kind
+        cdef int64_t n_bytes
+        self._control.next_retirement = 0
+        self.front(&kind, &n_bytes)
+        self.unlock_get()
+
+    cdef void _leave_at_rest(self) noexcept nogil:
+        """Leave a large ring that is still empty, now that nobody is in a hurry."""
+        cdef int kind
+        cdef int64_t n_bytes
+        if _ring_bytes(atomic_load(&self._control.get_ring)) <= KEPT:
+            return
+        if try_lock(&self._control.get_lock):
+            self.front(&kind, &n_bytes)
+            self.unlock_get()
 
     cdef void consume(self, int64_t n_bytes) noexcept nogil:
         cdef int64_t k = self._control.get_ring
@@ -440,7 +524,7 @@ cdef class Fifo:
         cdef int kind
         atomic_store(&ring.head, _word(head, _items(ring.head) + 1))
         if _ring_bytes(k) > KEPT and head == _position(ring.seen_tail):
-            self.front(&kind, &n_bytes)     # which leaves a large ring that is empty
+            self.front(&kind, &n_bytes)     # which may leave a large ring that is empty
 
     cdef void after_get(self) noexcept nogil:
         # Only a queue with a limit has anybody who sleeps for room.
@@ -508,8 +592,9 @@ cdef class Fifo:
             return True
         if deadline == 0:
             return False
+        waiting = self._waiting
+        waiting.nap = FIRST_NAP
         while True:
-            waiting = self._waiting
             with nogil:
                 waited = self._wait(wish, deadline, &waiting)
             self._waiting = waiting
@@ -539,7 +624,7 @@ cdef class Fifo:
             if looks % 16 == 0 and now_ns() > look_until:
                 break
         waiting.vain += 1
-        nap.length, nap.deadline = FIRST_NAP, deadline
+        nap.length, nap.deadline = waiting.nap, deadline
         while True:
             # Also for the others, who sleep on while this one goes.
             atomic_store_word(bell, FUTEX)
@@ -547,7 +632,13 @@ cdef class Fifo:
             if self.holds(wish):
                 return WAKED
             waited = park(bell, FUTEX, &nap)
+            if waited == OVERSLEPT and wish == AN_ITEM:
+                self._leave_at_rest()
             if waited == WAKED and look_ns:
                 part_company(&waiting.company, atomic_load_word(&self._control.cores[<int>wish]))
+            if waited == OVERSLEPT and nap.length == LONGEST_NAP:
+                # A signal may have come before there was a sleep to interrupt; without futexes
+                # there never is.
+                waiting.nap, waited = LONGEST_NAP, INTERRUPTED
             if waited == LATE or waited == INTERRUPTED:
                 return WAKED if self.holds(wish) else waited

@@ -29,7 +29,8 @@ cdef class Items(Placed):
     cdef bint _closed                       # by this process
     cdef object _waitable
     # What this process has got and not returned, since an error or an interrupt came in between:
-    # kinds and bytes, or -1 and items.  The next who gets has it.
+    # the process, kinds and bytes, or -1 and items.  The next who gets here has it; a fork, which
+    # inherits the list, knows by the process that it is not its own.
     cdef list _left
     cdef int _begin(self, int64_t most_items, object ctx) except -1
     # Puts one item; False if the deadline came first.
@@ -50,4 +51,5 @@ cdef class Items(Placed):
     cdef void _consume(self, char* memory, const char* place, int64_t n_bytes) noexcept nogil
     cdef object _open(self, int kind, object data)
     cdef tuple _next_left(self)
+    cdef Py_ssize_t _n_left(self) except -1
     cdef tuple _get_batch(self, list items, Py_ssize_t most)

@@ -32,6 +32,7 @@ from fastproc.shm._lock cimport try_lock
 from fastproc.shm._park cimport deadline_of
 from fastproc.shm._placed cimport check_made
 from fastproc.shm._plain cimport NONE, PICKLE, REAL, pack_scalar, unpack_plain
+from fastproc.shm._process cimport this_process
 
 from fastproc.shm import serialize
 from fastproc.shm.standard import Reader
@@ -168,7 +169,7 @@ cdef class Items(Placed):
 
     def _await_item(self, timeout):
         """Wait until there is an item; return whether there is."""
-        return bool(self._left) or self._fifo.wait_for(AN_ITEM, deadline_of(True, timeout))
+        return self._n_left() > 0 or self._fifo.wait_for(AN_ITEM, deadline_of(True, timeout))
 
     def __class_getitem__(cls, item):
         return GenericAlias(cls, item)
@@ -310,9 +311,19 @@ cdef class Items(Placed):
     cdef tuple _next_left(self):
         """Return what was left first, or None; another thread may be quicker."""
         try:
-            return self._left.pop(0) if self._left else None
+            while self._left:
+                process, kind, data = self._left.pop(0)
+                if process == this_process:
+                    return kind, data
         except IndexError:
-            return None
+            pass
+        return None
+
+    cdef Py_ssize_t _n_left(self) except -1:
+        cdef Py_ssize_t n = 0
+        for process, _, _ in self._left:
+            n += process == this_process
+        return n
 
     cdef object _take(self, int kind, char* place, int64_t n_bytes):
         """Return the bytes of the item in front, consume it, and release the lock."""
@@ -343,7 +354,7 @@ cdef class Items(Placed):
             return _open(kind, data)
         except BaseException as error:
             if not isinstance(error, Exception):    # an interrupt costs no item
-                self._left.insert(0, (kind, data))
+                self._left.insert(0, (this_process, kind, data))
             raise
 
     cdef list _get_many(self, Py_ssize_t most, int64_t deadline):
@@ -353,7 +364,7 @@ cdef class Items(Placed):
         if most == 0:
             return items
         items.append(self._get(deadline))
-        most = min(most, 1 + <Py_ssize_t>len(self._left) + <Py_ssize_t>self._fifo.size())
+        most = min(most, 1 + self._n_left() + <Py_ssize_t>self._fifo.size())
         try:
             while len(items) < most:
                 raw = self._next_left()
@@ -366,13 +377,16 @@ cdef class Items(Placed):
                     try:
                         items.append(data if kind < 0 else _open(kind, data))
                     except Exception:       # raised to the next who gets
-                        self._left.insert(0, raw)
+                        self._left.insert(0, (this_process, kind, data))
                         break
                 raw = ()
                 PyErr_CheckSignals()
         except BaseException:
             # An interrupt, or no memory: what has been got is for the next who gets.
-            self._left[:0] = [*((-1, item) for item in items), *([raw] if raw else [])]
+            got = [(this_process, -1, item) for item in items]
+            if raw:
+                got.append((this_process, *raw))
+            self._left[:0] = got
             raise
         return items
 

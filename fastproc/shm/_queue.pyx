@@ -67,7 +67,7 @@ cdef class SimpleQueue(Items):
     def empty(self):
         """Tell whether there is no item in the queue at this moment."""
         self._check()
-        return not (self._left or self._fifo.holds(AN_ITEM))
+        return self._n_left() == 0 and not self._fifo.holds(AN_ITEM)
 
     def close(self):
         """Use the queue no more in this process."""
@@ -96,7 +96,9 @@ cdef class Queue(Items):
     -----
     Large buffers inside items, such as arrays from 32 KiB on, are copied into the queue's memory
     and out of it, without being pickled.  Of a `SharedArray` only the handle travels, which its
-    sender must keep alive until the item has been got.
+    sender must keep alive until the item has been got.  A handle that never arrives, since its item
+    cannot be unpickled or the queue is gone with it, keeps its memory from being used for other
+    arrays as long as the sender lives, which as it ends waits two seconds for it.
 
     A queue without a limit takes up to the machine's memory, twice as much each time that it is
     full; then `put` waits.
@@ -242,12 +244,12 @@ cdef class Queue(Items):
     def qsize(self):
         """Return how many items are in the queue at this moment."""
         check_made(self)
-        return len(self._left) + self._fifo.size()
+        return self._n_left() + self._fifo.size()
 
     def empty(self):
         """Tell whether there is no item in the queue at this moment."""
         check_made(self)
-        return not (self._left or self._fifo.holds(AN_ITEM))
+        return self._n_left() == 0 and not self._fifo.holds(AN_ITEM)
 
     def full(self):
         """Tell whether the queue has as many items as it may at this moment."""

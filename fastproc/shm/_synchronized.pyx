@@ -94,7 +94,7 @@ cdef class SynchronizedBase:
         cdef const Kind* kind = kind_for(type_)
         cdef Py_buffer view
         # Other memory of ctypes may be misaligned, or moved by ctypes.resize.
-        if kind is NULL or getattr(self._obj, "_wrapper", None) is None:
+        if kind is NULL or not rawctypes.is_shared(self._obj):
             return 0
         PyObject_GetBuffer(self._obj, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
         if <uintptr_t>view.buf % kind.size == 0 and view.len >= length * <Py_ssize_t>kind.size:

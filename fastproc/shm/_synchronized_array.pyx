@@ -85,10 +85,11 @@ cdef class SynchronizedArray(SynchronizedBase):
         PySlice_Unpack(bounds, &start, &stop, &step)
         n = PySlice_AdjustIndices(self._length, &start, &stop, step)
         try:
-            values = list(sequence)
+            items = iter(sequence)
         except TypeError:               # which is a ValueError for ctypes
             raise ValueError(
                 f"a slice is set to a sequence, not {type(sequence).__name__!r}") from None
+        values = list(items)            # what this raises is the sequence's own
         if n != len(values):
             raise ValueError(
                 f"a slice of {n} items cannot be set to {len(values)}: an array keeps its length")

@@ -10,6 +10,7 @@ both.
 from __future__ import annotations
 
 import ctypes
+import sys
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NoReturn
 
@@ -109,21 +110,32 @@ def _lie_over(type_: Any, memory: Any) -> Any:
     return obj
 
 
+def is_shared(obj: Any) -> bool:
+    """Tell whether an object lies in shared memory, ours or multiprocessing's.
+
+    Users may give an ordinary one any attribute, this too.
+    """
+    memory = getattr(obj, "_wrapper", None)
+    if type(memory) is RawMemory:
+        return True
+    heap = sys.modules.get("multiprocessing.heap")  # loaded if an object of its is here
+    return heap is not None and isinstance(memory, heap.BufferWrapper)
+
+
 def describe(obj: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
     """Return what travels of an object in shared memory: its memory, type and lengths.
 
     A type of arrays has no name by which it could be pickled, so it is taken apart into that of
     the items and the lengths.  None if the object does not lie in shared memory.
     """
-    memory = getattr(obj, "_wrapper", None)
-    if memory is None:
+    if not is_shared(obj):
         return None
     type_: Any = type(obj)
     lengths: list[int] = []
     while _is_plain_array(type_):
         lengths.append(type_._length_)
         type_ = type_._type_
-    return memory, type_, tuple(lengths)
+    return obj._wrapper, type_, tuple(lengths)
 
 
 def _is_plain_array(type_: Any) -> bool:

@@ -257,14 +257,16 @@ def _class_for(structure: Any) -> Any:
 
 def _property(name: str) -> property:
     """Return a property that reads and writes a field under the lock."""
+    # The field may have the name of what it is read through.
+    structure: Any = SynchronizedBase._obj
 
     def get(self: Any) -> Any:
         with self:
-            return getattr(self._obj, name)
+            return getattr(structure.__get__(self), name)
 
     def set(self: Any, value: Any) -> None:
         with self:
-            setattr(self._obj, name, value)
+            setattr(structure.__get__(self), name, value)
 
     return property(get, set, doc=f"The structure's field {name!r}, under the lock.")
 

@@ -445,12 +445,17 @@ def test_sums_under_the_lock(method):
 def test_threads():
     value, array = Value("i"), Array("d", 3)
     threads = [threading.Thread(target=add_many, args=(0, value, array, 5000)) for _ in range(4)]
-    threads += [threading.Thread(target=add_locked, args=(0, value, Array("i", 2), 0))]
+    # The lock does not stop who adds without it, so these have a number of their own beside.
+    counter, sums = Value("i"), Array("i", 2)
+    threads += [
+        threading.Thread(target=add_locked, args=(0, counter, sums, 2000)) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert value.value == array[1] == 20_000
+    assert [counter.value, *sums] == [4000] * 3
 
 
 #: Numbers of which each half differs from the other's, so that a mixture shows.
@@ -473,12 +478,13 @@ def test_nobody_sees_half_a_number(code):
         target=write_both, args=(0, value, array, code, 20_000)
     )
     writer.start()
-    seen = set()
-    while writer.is_alive():
+    seen, is_over = set(), False
+    while not is_over:
+        is_over = not writer.is_alive()  # and then once more, to have seen both in any case
         seen.update(value.load() for _ in range(100))
         seen.update(array.load(0) for _ in range(100))
         seen.update(array[::2])
         seen.add(value.value)
     writer.join()
     assert writer.exitcode == 0
-    assert seen <= set(HALVES[code])
+    assert seen == set(HALVES[code])

@@ -1,5 +1,6 @@
 """Layer: tests.  Conditions: multiprocessing's semantics, and notifications for the dead."""
 
+import math
 import multiprocessing
 import signal
 import threading
@@ -286,6 +287,8 @@ def test_conditions_refuse_what_is_no_time_and_no_number():
             condition.notify("many")
         with pytest.raises(TypeError):
             condition.wait_for(None)
+        assert condition.wait(math.nan) is False  # it is as no time at all
+        assert condition.wait_for(list, math.nan) == []
         assert waiters(condition) == 0
 
 

@@ -1,5 +1,6 @@
 """Layer: tests.  Queues: multiprocessing's semantics, large items, and bad input."""
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -16,9 +17,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from storms import (
+    GET_RING,
+    NEXT_RETIREMENT,
+    PUT_RING,
+    go_on_and_die,
+    run_in_thread,
+    wait_until,
+    words_of,
+)
 
 from fastproc.shm import memory, segment
 from fastproc.shm.array import share
+from fastproc.shm.memory import Memory
 from fastproc.shm.queues import Empty, Full, JoinableQueue, Queue, SimpleQueue
 
 FORK = multiprocessing.get_context("fork")
@@ -112,7 +123,7 @@ def test_what_is_done(make):
         queue.task_done()
 
 
-def test_all_who_join_are_waked():
+def test_all_who_join_end():
     queue = JoinableQueue()
     queue.put(1)
     threads = [threading.Thread(target=queue.join) for _ in range(4)]
@@ -191,15 +202,7 @@ def test_a_backlog_of_every_size():
 
 def resident_bytes(queue):
     """Return the memory that a queue's segment has at this moment."""
-    return os.stat(f"/proc/self/fd/{queue_memory(queue).fd}").st_blocks * 512
-
-
-def queue_memory(queue):
-    gc.collect()
-    return max(
-        (each.memory for each in segment._process.segments.values() if each.is_sparse),
-        key=lambda each: len(each.mapping),
-    )
+    return os.fstat(queue._block.segment.memory.fd).st_blocks * 512
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how memory is counted")
@@ -214,6 +217,99 @@ def test_memory_after_a_rush():
         queue.put(bytes(1_000_000))
         queue.get()
     assert resident_bytes(queue) < 40e6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how memory is counted")
+def test_memory_of_large_items():
+    """It is kept for a while once it has been given back, so that it is not fresh each time."""
+    queue, item = Queue(), np.ones(2_000_000)
+    words = words_of(queue)
+    queue.put(item)
+    queue.get()
+    assert resident_bytes(queue) < 5e6
+    assert 0 < words[NEXT_RETIREMENT] - time.monotonic_ns() < 10e9
+    words[NEXT_RETIREMENT] = 2**62
+    for _ in range(10):
+        queue.put(item)
+        queue.get()
+    with pytest.raises(Empty):
+        queue.get_nowait()
+    assert resident_bytes(queue) > 16e6
+    words[NEXT_RETIREMENT] = 0
+    with pytest.raises(Empty):
+        queue.get_nowait()
+    assert resident_bytes(queue) < 5e6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how memory is counted")
+def test_memory_of_large_items_while_somebody_waits_for_the_next():
+    queue = Queue()
+    words = words_of(queue)
+    words[NEXT_RETIREMENT] = 2**62
+    queue.put(np.ones(2_000_000))
+    queue.get()
+    got = run_in_thread(queue.get)
+    assert resident_bytes(queue) > 16e6
+    words[NEXT_RETIREMENT] = 0
+    wait_until(lambda: resident_bytes(queue) < 5e6)
+    queue.put("the next")
+    assert got() == "the next"
+
+
+@pytest.fixture
+def claims(monkeypatch):
+    """What is called before memory is claimed, and after, with the number of the claim."""
+    monkeypatch.setenv("FASTPROC_SEGMENTS", "portable")
+    if not hasattr(os, "posix_fallocate"):
+        pytest.skip("claims nothing")
+    hooks, claim = {"before": lambda n: None, "after": lambda n: None, "n": 0}, Memory.claim
+
+    def watched(memory, start, stop):
+        hooks["n"] += 1
+        n = hooks["n"]
+        hooks["before"](n)
+        claim(memory, start, stop)
+        hooks["after"](n)
+
+    monkeypatch.setattr(Memory, "claim", watched)
+    return hooks
+
+
+def test_a_claim_that_others_gave_back(claims):
+    """They had used the ring between its claim and its link."""
+    queue = Queue()
+    claims["n"] = 0
+
+    def use(n):
+        if n == 1:
+            assert resident_bytes(queue) >= 32 << 20
+            queue.put(bytes(10_000_000))
+            queue.get()
+            assert resident_bytes(queue) < 1 << 20
+
+    claims["after"] = use
+    queue.put(bytes(10_000_000))
+    assert resident_bytes(queue) >= 32 << 20, "the ring in use is not claimed"
+    assert claims["n"] == 3  # the others' is the second
+    assert len(queue.get()) == 10_000_000
+
+
+def test_a_claim_that_comes_too_late(claims):
+    """Others have gone on elsewhere: who claimed in vain gives it back."""
+    queue, resident = Queue(), []
+    claims["n"] = 0
+
+    def go_on(n):
+        if n == 1:
+            queue.put_many([bytes(30_000)] * 5)
+        resident.append(resident_bytes(queue))
+
+    claims["before"] = go_on
+    queue.put(bytes(10_000_000))
+    assert claims["n"] == 3
+    assert resident[0] < 1 << 20, "before the late claim"
+    assert resident[-1] < 1 << 20, "after it, before the next"
+    assert len(queue.get_many()) == 6
 
 
 def test_queues_end():
@@ -276,6 +372,11 @@ def test_shared_arrays_travel_as_handles():
     assert got[0] == 5
 
 
+def is_on_its_way(array):
+    root = segment.containing(array.__array_interface__["data"][0])[0]
+    return root.header.on_their_way()
+
+
 def test_a_shared_array_that_was_not_got_does_not_stay():
     queue = Queue(1)
     queue.put(0)
@@ -285,8 +386,19 @@ def test_a_shared_array_that_was_not_got_does_not_stay():
     with pytest.raises(Full) as caught:
         queue.put_many([array, array], timeout=0)
     assert caught.value.n_put == 0
-    root = segment.containing(array.__array_interface__["data"][0])[0]
-    assert not root.header.on_their_way()
+    assert not is_on_its_way(array)
+
+
+def test_one_shared_array_of_two():
+    """The one that was not put does not stay, and the other arrives."""
+    queue, first, second = Queue(1), share(np.ones(100_000)), share(np.zeros(100_000))
+    with pytest.raises(Full) as caught:
+        queue.put_many([first, second], timeout=0)
+    assert caught.value.n_put == 1
+    assert is_on_its_way(first)
+    assert not is_on_its_way(second)
+    assert queue.get().all()
+    assert not is_on_its_way(first)
 
 
 @KINDS
@@ -425,12 +537,70 @@ def test_an_interrupt_costs_no_item(which):
     assert queue.empty()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="inherits what is left")
+def test_a_fork_does_not_get_what_its_parent_has_left():
+    queue, answers = Queue(), Queue()
+    queue.put_many([1, Interrupting(), 2])
+    Interrupting.count = 1
+    with pytest.raises(KeyboardInterrupt):
+        queue.get_many()
+    assert queue.qsize() == 3
+
+    def look():
+        answers.put((queue.qsize(), queue.empty(), queue.get(), queue.qsize(), queue.empty()))
+        with pytest.raises(Empty):
+            queue.get_nowait()
+        answers.put(queue._reader.poll())
+
+    Interrupting.count = 0
+    child = FORK.Process(target=look)
+    child.start()
+    child.join(20)
+    assert child.exitcode == 0
+    assert answers.get_many() == [(1, False, 2, 0, True), False]
+    assert queue.qsize() == 2
+    assert queue.get_many() == [1, "an item"]
+
+
+class Slow:
+    """Lets other threads run while it is unpickled."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __reduce__(self):
+        return slowly, (self.number,)
+
+
+def slowly(number):
+    time.sleep(0.001)
+    return number
+
+
+def test_threads_get_each_item_once():
+    queue, n, got = Queue(), 200, []
+    queue.put_many([Slow(i) for i in range(n)])
+
+    def take(get):
+        with contextlib.suppress(Empty):
+            while True:
+                got.extend(get())
+
+    getters = [
+        lambda: queue.get_many(timeout=0.2),
+        lambda: queue.get_many(timeout=0.2),
+        lambda: [queue.get(timeout=0.2)],
+    ]
+    for result in [run_in_thread(take, get) for get in getters]:
+        result()
+    assert sorted(got) == list(range(n))
+
+
 def test_what_could_not_be_put_does_not_stay():
     queue, array = Queue(), share(np.ones(100_000))
     with pytest.raises(TypeError, match="pickle"):
         queue.put_many([array, threading.Lock()])
-    root = segment.containing(array.__array_interface__["data"][0])[0]
-    assert not root.header.on_their_way()
+    assert not is_on_its_way(array)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stops a process")
@@ -448,6 +618,8 @@ def test_a_stopped_process_that_has_a_lock():
         except Full:
             break
         os.kill(child.pid, signal.SIGCONT)
+    else:
+        pytest.fail("the process was never stopped with the lock")
     child.kill()
     child.join()
     queue.put(3, timeout=20)
@@ -497,6 +669,90 @@ def test_a_backlog_as_large_as_memory_waits(monkeypatch):
     assert queue.empty()
 
 
+def test_an_item_waits_for_the_only_ring_that_suits(monkeypatch):
+    """It is taken while items are put into another."""
+    monkeypatch.setattr(memory, "most_bytes", lambda: 4 << 20)
+    queue = Queue()
+    queue.put(b"a" * 1_900_000)
+    for _ in range(30):
+        queue.put(b"b" * 100_000)
+    with pytest.raises(Full):
+        queue.put(b"c" * 1_900_000, timeout=0.02)
+    late = run_in_thread(queue.put, b"c" * 1_900_000, True, 20)
+    got = [queue.get(timeout=20) for _ in range(32)]
+    late()
+    assert [item[:1] for item in got] == [b"a", *[b"b"] * 30, b"c"]
+
+
+def test_an_item_waits_for_no_ring_that_nobody_would_leave(monkeypatch):
+    """In an empty queue, after somebody went on and was killed before putting anything."""
+    monkeypatch.setattr(memory, "most_bytes", lambda: 4 << 20)
+    queue = Queue()
+    queue.put(b"a" * 1_900_000)
+    got = queue.get()
+    words = words_of(queue)
+    k = words[PUT_RING]
+    assert words[GET_RING] == k > 0
+    waits = run_in_thread(queue.get)  # for an item, and so leaves no ring
+    time.sleep(0.05)
+    go_on_and_die(words, 0)
+    queue.put(b"a" * 1_900_000, timeout=20)
+    assert waits() == got
+    assert queue.empty()
+
+
+def test_who_went_on_was_killed_before_saying_so():
+    queue = Queue()
+    queue.put_many([0, 1])
+    words = words_of(queue)
+    go_on_and_die(words, 9)
+    assert queue.qsize() == 2
+    queue.put(2)
+    assert words[PUT_RING] == 9
+    assert queue.get_many() == [0, 1, 2]
+    assert queue.empty()
+
+
+def test_a_full_file_system(claims):
+    """An item waits until there is room, if that may come, and is refused by an empty queue."""
+    queue, is_full = Queue(), True
+
+    def refuse(n):
+        if is_full:
+            raise MemoryError
+
+    queue.put("before")
+    claims["before"] = refuse
+    with pytest.raises(Full):
+        queue.put(bytes(3_000_000), timeout=0.02)
+    late = run_in_thread(queue.put, bytes(3_000_000), True, 20)
+    is_full = False
+    assert queue.get(timeout=20) == "before"
+    assert len(queue.get(timeout=20)) == 3_000_000
+    late()
+    is_full = True
+    with pytest.raises(MemoryError, match="there can be 16,777,216 bytes here"):
+        queue.put(bytes(9_000_000))
+    queue.put("after")
+    assert queue.get() == "after"
+
+
+def test_a_large_ring_is_left_where_its_memory_is_needed(claims):
+    queue = Queue()
+    words_of(queue)[NEXT_RETIREMENT] = 2**62
+    queue.put(bytes(10_000_000))
+    queue.get()
+    assert resident_bytes(queue) >= 32 << 20
+
+    def refuse(n):
+        if resident_bytes(queue) >= 32 << 20:
+            raise MemoryError
+
+    claims["before"] = refuse
+    queue.put(bytes(20_000_000), timeout=20)
+    assert len(queue.get()) == 20_000_000
+
+
 def test_many_with_a_limit():
     queue = Queue(3)
     with pytest.raises(Full, match="3 of 5 items") as caught:
@@ -530,6 +786,8 @@ def test_bad_arguments():
         queue.get(True, "soon")
     with pytest.raises(TypeError):
         queue.put(1, True, "soon")
+    with pytest.raises(Empty):
+        queue.get(True, float("nan"))
     with pytest.raises(ValueError, match="max_items is -1"):
         queue.get_many(-1)
     with pytest.raises(TypeError):
@@ -587,6 +845,28 @@ def test_signals_are_seen_while_waiting():
     finally:
         signal.signal(signal.SIGALRM, before)
     assert queue.get() == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="nobody would interrupt")
+def test_signals_are_seen_while_waiting_without_futexes():
+    script = """
+        import signal
+        from fastproc.shm.queues import Queue
+        signal.signal(signal.SIGALRM, lambda number, frame: 1 / 0)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            Queue().get(timeout=20)
+        except ZeroDivisionError:
+            print("seen")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "FASTPROC_TRANSPORT": "portable"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "seen\n", done.stderr
 
 
 def test_subclasses_and_generics():

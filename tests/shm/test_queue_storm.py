@@ -22,9 +22,14 @@ MOST_WRITERS, MOST_ITEMS = 20_000, 400
 
 
 def content(writer, number):
-    """Return what the item of this number has: small, middling, or large and out of band."""
+    """Return what the item of this number has: small, middling, or large and out of band.
+
+    Rarely it is so large that its ring is given back once it is empty.
+    """
     draw = random.Random(writer * MOST_ITEMS + number)
     size = draw.choice([0, 10, 3_000, draw.randrange(200_000)])
+    if draw.random() < 1 / 200:
+        size = 9_000_000
     if draw.random() < 0.5:
         return bytes([number % 256]) * size
     return np.full(size // 8, number, dtype=np.int64)
