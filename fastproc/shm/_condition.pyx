@@ -352,7 +352,7 @@ cdef class Condition(Placed):
         result = predicate()
         while not result:
             left = None if end is None else end - time.monotonic()
-            if left is not None and not left > 0:   # nor is it a NaN
+            if left is not None and left <= 0:      # which no NaN is, so that `wait` refuses it
                 break
             self.wait(left)
             result = predicate()

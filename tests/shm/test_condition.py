@@ -287,8 +287,9 @@ def test_conditions_refuse_what_is_no_time_and_no_number():
             condition.notify("many")
         with pytest.raises(TypeError):
             condition.wait_for(None)
-        assert condition.wait(math.nan) is False  # it is as no time at all
-        assert condition.wait_for(list, math.nan) == []
+        for wait in (condition.wait, lambda timeout: condition.wait_for(list, timeout)):
+            with pytest.raises(OSError, match="a timeout must be a number of seconds, and this is"):
+                wait(math.nan)
         assert waiters(condition) == 0
 
 
