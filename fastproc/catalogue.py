@@ -33,6 +33,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "allnan",
         "all_finite",
     ),
+    "describe": ("describe",),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
 }

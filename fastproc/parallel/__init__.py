@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from fastproc import catalogue, lazy
 
 if TYPE_CHECKING:
+    from fastproc.parallel._describe import *
     from fastproc.parallel._elementwise import *
     from fastproc.parallel._histogram import *
     from fastproc.parallel._reductions import *
 
 _import = lazy.importer(
     __name__,
-    {name: f"fastproc.parallel._{family}" for name, family in catalogue.FAMILY_OF.items()},
+    {
+        "DescribeResult": "fastproc.parallel._describe",
+        **{name: f"fastproc.parallel._{family}" for name, family in catalogue.FAMILY_OF.items()},
+    },
 )
 
 

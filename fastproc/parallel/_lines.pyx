@@ -168,7 +168,8 @@ cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
     cdef Py_ssize_t start = unit % job.n_chunks * job.plan.chunk
     cdef Py_ssize_t n = min(job.plan.chunk, job.n - start)
     cdef Py_ssize_t before = min(job.plan.before, start)
-    cdef Py_ssize_t n_out = n if job.plan.chunk < job.n else job.plan.n_out
+    cdef Py_ssize_t n_out = (
+        n if job.n_chunks > 1 and not job.plan.per_chunk else job.plan.n_out)
     cdef Py_ssize_t line = unit // job.n_chunks * job.group
     cdef Py_ssize_t last = min(line + job.group, job.n_lines)
     # Bytes of a packed line and of a line of results; each begins with a cache line.
@@ -207,7 +208,8 @@ cdef void _do_lines(
     """Apply the kernel to elements `start` to `start + n` of `count` lines."""
     cdef char* results = memory + width * count
     cdef char* scratch = results + out_width * count
-    cdef Py_ssize_t out_start = start * job.out_stride if job.plan.chunk < job.n else 0
+    cdef Py_ssize_t out_start = job.out_stride * (
+        start // job.plan.chunk * job.plan.n_out if job.plan.per_chunk else start)
     cdef Py_ssize_t i
     cdef char* x[NEIGHBOURS]
     cdef char* out[NEIGHBOURS]

@@ -25,6 +25,7 @@ def test_there_is_a_case_for_every_kernel():
     assert sorted(CASES) == sorted(FAMILY_OF)
 
 
+@pytest.mark.filterwarnings(r"ignore::RuntimeWarning:scipy\..*")  # it warns of one element
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kernel", CASES)
 def test_all_rivals_agree(kernel, size, pool):

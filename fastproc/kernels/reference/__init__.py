@@ -8,12 +8,13 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes  checks
+        elementwise  reductions  extremes  checks  describe
                                    histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
 from fastproc.kernels.reference.checks import all_finite, allnan, anynan
+from fastproc.kernels.reference.describe import DescribeResult, describe
 from fastproc.kernels.reference.elementwise import add, cube, negative, square
 from fastproc.kernels.reference.extremes import (
     argmax,
@@ -42,6 +43,7 @@ from fastproc.kernels.reference.reductions import (
 
 __all__ = [
     "AxisError",
+    "DescribeResult",
     "add",
     "all_finite",
     "allnan",
@@ -49,6 +51,7 @@ __all__ = [
     "argmax",
     "argmin",
     "cube",
+    "describe",
     "histogram",
     "max",
     "mean",

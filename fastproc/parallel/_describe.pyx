@@ -1,0 +1,112 @@
+"""Layer: parallel.  The gate of `describe`: states of chunks, their merge, and what they tell."""
+# Safe for free-threaded Python: module state is written at import only.
+
+import collections
+
+import numpy as np
+
+from numpy cimport PyArray_DATA, import_array, ndarray
+
+from fastproc.kernels._common cimport CHUNK
+from fastproc.kernels._describe cimport Moments, merge_moments
+from fastproc.parallel._lines cimport LinePlan, apply_to_lines, line_axis
+
+from fastproc.kernels import validate
+
+import_array()
+
+# What one thread needs for an element, in nanoseconds.
+cdef double NS_PER_ELEMENT = 1.0
+
+cdef enum:
+    WIDTH = sizeof(Moments) // 8        # numbers of a state
+
+DescribeResult = collections.namedtuple(
+    "DescribeResult", "nobs minmax mean variance skewness kurtosis", module="fastproc")
+
+
+def _states_of(array, int axis, workers):
+    """Return the states along an axis: the kept axes, and an item of WIDTH numbers."""
+    cdef Py_ssize_t n = array.shape[axis], n_chunks = (n + CHUNK - 1) // CHUNK
+    cdef LinePlan plan = LinePlan(
+        number=0, n_out=WIDTH, per_chunk=True, chunk=CHUNK, before=0, scratch=0,
+        ns_per_element=NS_PER_ELEMENT)
+    kept = array.shape[:axis] + array.shape[axis + 1:]
+    out = np.moveaxis(np.empty((*kept, n_chunks * WIDTH)), -1, axis)
+    out = apply_to_lines("describe", &plan, b"", array, out, axis, workers)
+    states = np.ascontiguousarray(np.moveaxis(out, axis, -1)).reshape(*kept, n_chunks, WIDTH)
+    _merge_chunks(states, n_chunks, array.dtype.kind == "i")
+    return states[..., 0, :]
+
+
+cdef int _merge_chunks(ndarray states, Py_ssize_t n_chunks, bint is_integer) except -1:
+    """Merge the states of each line's chunks into its first, by halving."""
+    cdef Moments* line = <Moments*>PyArray_DATA(states)
+    cdef Py_ssize_t n_lines = states.size // (n_chunks * WIDTH), n, half, i, _line
+    with nogil:
+        for _line in range(n_lines):
+            n = n_chunks
+            while n > 1:
+                half = (n + 1) // 2
+                for i in range(n - half):
+                    merge_moments(&line[i], &line[i + half], is_integer)
+                n = half
+            line += n_chunks
+    return 0
+
+
+def _merge_into(ndarray states, ndarray others, bint is_integer):
+    """Merge states, one by one; both are contiguous."""
+    cdef Moments* into = <Moments*>PyArray_DATA(states)
+    cdef const Moments* other = <const Moments*>PyArray_DATA(others)
+    cdef Py_ssize_t i
+    for i in range(states.size // WIDTH):
+        merge_moments(&into[i], &other[i], is_integer)
+
+
+def _result_of(states, compiled, dtype, double ddof, bint bias):
+    """Say what states tell of data of a dtype, which the kernel saw in a compiled one."""
+    n, near, shift, squares, cubes, fourths = np.moveaxis(states[..., :6], -1, 0)
+    nobs = int(n.flat[0]) if n.size else 0
+    ends = np.ascontiguousarray(states[..., 6:])
+    ends = ends.view(np.int64) if compiled.kind == "i" else ends
+    real = dtype if dtype.kind == "f" else np.dtype(np.float64)
+    with np.errstate(all="ignore"):
+        mean = near + shift
+        second, third, fourth = squares / n, cubes / n, fourths / n
+        # Where all elements are equal, what is left of their deviations is rounding.
+        flat = second <= (np.finfo(np.float64).resolution * mean) ** 2
+        skewness = np.where(flat, np.nan, third / second ** 1.5)
+        kurtosis = np.where(flat, np.nan, fourth / second ** 2)
+        if not bias and nobs > 2:
+            skewness = skewness * np.sqrt(nobs * (nobs - 1.0)) / (nobs - 2.0)
+        if not bias and nobs > 3:
+            kurtosis = 3.0 + ((nobs ** 2 - 1.0) * kurtosis - 3 * (nobs - 1.0) ** 2) / (
+                (nobs - 2.0) * (nobs - 3.0))
+        variance = squares / (nobs - ddof) if nobs != ddof else squares * np.nan
+        restored = [end.astype(dtype)[()] for end in (ends[..., 0], ends[..., 1])]
+        mean, variance, skewness, kurtosis = [
+            each.astype(real)[()] for each in (mean, variance, skewness, kurtosis - 3)]
+    return DescribeResult(nobs, tuple(restored), mean, variance, skewness, kurtosis)
+
+
+def _compiled(a, axis):
+    """Return an array in a compiled dtype, the dtype it had, and the axis to go along."""
+    array = validate.as_array("describe", a)
+    dtype = array.dtype
+    if axis is None or array.ndim == 0:
+        array, axis = array.ravel(), 0
+    number = line_axis(axis, array.ndim)
+    if array.size == 0:
+        raise ValueError("describe: there are no elements to describe")
+    if dtype == np.uint64:
+        array = array.astype(np.float64)
+    elif dtype.kind in "bu" or dtype.itemsize < 4:
+        array = array.astype(np.float32 if dtype.kind == "f" else np.int64)
+    return np.require(array, requirements="A"), dtype, number
+
+
+def describe(a, axis=0, double ddof=1, bias=True, *, workers=None):
+    array, dtype, number = _compiled(a, axis)
+    states = _states_of(array, number, workers)
+    return _result_of(states, array.dtype, dtype, ddof, validate.flag("describe", "bias", bias))
