@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from fastproc.parallel.accumulators import AnyNan as AnyNan
     from fastproc.parallel.accumulators import ArgMax as ArgMax
     from fastproc.parallel.accumulators import ArgMin as ArgMin
+    from fastproc.parallel.accumulators import Describe as Describe
     from fastproc.parallel.accumulators import Max as Max
     from fastproc.parallel.accumulators import Mean as Mean
     from fastproc.parallel.accumulators import Min as Min
@@ -133,6 +134,7 @@ __all__ = [
     "BufferTooShort",
     "Condition",
     "ConfigError",
+    "Describe",
     "DescribeResult",
     "Event",
     "FastprocError",
@@ -231,6 +233,7 @@ _ACCUMULATORS = (
     "AnyNan",
     "ArgMax",
     "ArgMin",
+    "Describe",
     "Max",
     "Mean",
     "Min",

@@ -36,7 +36,7 @@ def _states_of(array, int axis, workers):
     out = apply_to_lines("describe", &plan, b"", array, out, axis, workers)
     states = np.ascontiguousarray(np.moveaxis(out, axis, -1)).reshape(*kept, n_chunks, WIDTH)
     _merge_chunks(states, n_chunks, array.dtype.kind == "i")
-    return states[..., 0, :]
+    return np.ascontiguousarray(states[..., 0, :])
 
 
 cdef int _merge_chunks(ndarray states, Py_ssize_t n_chunks, bint is_integer) except -1:
@@ -64,12 +64,12 @@ def _merge_into(ndarray states, ndarray others, bint is_integer):
         merge_moments(&into[i], &other[i], is_integer)
 
 
-def _result_of(states, compiled, dtype, double ddof, bint bias):
-    """Say what states tell of data of a dtype, which the kernel saw in a compiled one."""
+def _result_of(states, dtype, double ddof, bint bias):
+    """Say what states tell of data of a dtype."""
     n, near, shift, squares, cubes, fourths = np.moveaxis(states[..., :6], -1, 0)
     nobs = int(n.flat[0]) if n.size else 0
     ends = np.ascontiguousarray(states[..., 6:])
-    ends = ends.view(np.int64) if compiled.kind == "i" else ends
+    ends = ends.view(np.int64) if _is_integer(dtype) else ends
     real = dtype if dtype.kind == "f" else np.dtype(np.float64)
     with np.errstate(all="ignore"):
         mean = near + shift
@@ -90,6 +90,11 @@ def _result_of(states, compiled, dtype, double ddof, bint bias):
     return DescribeResult(nobs, tuple(restored), mean, variance, skewness, kurtosis)
 
 
+def _is_integer(dtype):
+    """Tell whether data of a dtype have integers as extremes of their states."""
+    return dtype.kind in "bui" and dtype != np.uint64
+
+
 def _compiled(a, axis):
     """Return an array in a compiled dtype, the dtype it had, and the axis to go along."""
     array = validate.as_array("describe", a)
@@ -97,16 +102,16 @@ def _compiled(a, axis):
     if axis is None or array.ndim == 0:
         array, axis = array.ravel(), 0
     number = line_axis(axis, array.ndim)
-    if array.size == 0:
-        raise ValueError("describe: there are no elements to describe")
     if dtype == np.uint64:
         array = array.astype(np.float64)
     elif dtype.kind in "bu" or dtype.itemsize < 4:
-        array = array.astype(np.float32 if dtype.kind == "f" else np.int64)
+        array = array.astype(np.int64 if _is_integer(dtype) else np.float32)
     return np.require(array, requirements="A"), dtype, number
 
 
 def describe(a, axis=0, double ddof=1, bias=True, *, workers=None):
     array, dtype, number = _compiled(a, axis)
+    if array.size == 0:
+        raise ValueError("describe: there are no elements to describe")
     states = _states_of(array, number, workers)
-    return _result_of(states, array.dtype, dtype, ddof, validate.flag("describe", "bias", bias))
+    return _result_of(states, dtype, ddof, validate.flag("describe", "bias", bias))

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastproc.kernels import validate
-from fastproc.parallel import _reductions
+from fastproc.parallel import _describe, _reductions
 from fastproc.pool import Pool
 
 Array = npt.NDArray[Any]
@@ -78,9 +78,7 @@ class Accumulator:
             If there is no such axis.
         """
         array = validate.as_array(self._name, a)
-        converted, _ = validate.reducible(self._kernel, array)
-        states, count = _reductions._states_of(self._number, converted, self._axis, workers)
-        self._merge(array.dtype, states, count)
+        self._merge(array.dtype, *self._states_of(array, workers))
         return self
 
     def merge(self, other: Self) -> Self:
@@ -156,15 +154,23 @@ class Accumulator:
             )
         self._dtype = dtype
         if self._states is None:
-            self._states = np.zeros(states.shape, _reductions._STATE)
+            self._states = np.zeros_like(states)
         if count == 0:
             return  # of no elements there is no state
         if self._count == 0:
             self._states = states.copy()
         else:
-            number, compiled = self._number, validate.reducible(self._kernel, np.empty(0, dtype))[0]
-            _reductions._merge_states(number, compiled.dtype, self._states, states, self._count)
+            self._merge_states(dtype, self._states, states)
         self._count += count
+
+    def _states_of(self, array: Array, workers: Workers) -> tuple[Array, int]:
+        """Return a piece's states, and how many elements each is of."""
+        converted, _ = validate.reducible(self._kernel, array)
+        return _reductions._states_of(self._number, converted, self._axis, workers)
+
+    def _merge_states(self, dtype: np.dtype[Any], into: Array, other: Array) -> None:
+        compiled, _ = validate.reducible(self._kernel, np.empty(0, dtype))
+        _reductions._merge_states(self._number, compiled.dtype, into, other, self._count)
 
 
 class Sum(Accumulator):
@@ -348,3 +354,52 @@ class AllFinite(Accumulator):
     """Whether all in the pieces is finite; see `fastproc.all_finite`."""
 
     _kernel = "all_finite"
+
+
+class Describe(Accumulator):
+    """The description of pieces; see `fastproc.describe`.
+
+    Parameters
+    ----------
+    axis : None or int, default 0
+        Axis of each piece to go along; None takes all elements.
+    ddof : float, default 1
+        Delta degrees of freedom of the variance.
+    bias : bool, default True
+        Whether skewness and kurtosis are those of the elements.
+
+    Examples
+    --------
+    >>> import fastproc as fp
+    >>> result = fp.Describe().update([1.0, 2.0]).update([3.0, 6.0]).result()
+    >>> result.nobs, float(result.mean)
+    (4, 3.0)
+    """
+
+    _kernel = "describe"
+
+    def __init__(self, axis: SupportsIndex | None = 0, ddof: float = 1, bias: bool = True) -> None:
+        super().__init__(axis)
+        self._ddof = ddof
+        self._bias = validate.flag("Describe", "bias", bias)
+
+    def _states_of(self, array: Array, workers: Workers) -> tuple[Array, int]:
+        compiled, _, axis = _describe._compiled(array, self._axis)
+        if compiled.shape[axis] == 0:
+            return np.zeros((*compiled.shape[:axis], *compiled.shape[axis + 1 :], 8)), 0
+        return _describe._states_of(compiled, axis, workers), compiled.shape[axis]
+
+    def _merge_states(self, dtype: np.dtype[Any], into: Array, other: Array) -> None:
+        _describe._merge_into(into, np.ascontiguousarray(other), _describe._is_integer(dtype))
+
+    def result(self) -> _describe.DescribeResult:
+        """Return the description of all pieces so far.
+
+        Raises
+        ------
+        ValueError
+            If there are no elements.
+        """
+        if self._states is None or self._dtype is None or self._count == 0:
+            raise ValueError("Describe: there are no elements to describe")
+        return _describe._result_of(self._states, self._dtype, self._ddof, self._bias)
