@@ -88,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"elements per array (default: {DEFAULT_SIZE:,})",
     )  # fmt: skip
     bench.add_argument(
+        "--dtype", choices=("float64", "float32"), default="float64",
+        help="of the elements (default: float64)",
+    )  # fmt: skip
+    bench.add_argument(
         "--repeat", type=_positive, default=DEFAULT_REPEAT, metavar="R",
         help=f"rounds (default: {DEFAULT_REPEAT})",
     )  # fmt: skip
@@ -138,6 +142,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     return bench.run(
         [CASES[name] for name in names],
         size=arguments.size,
+        dtype=arguments.dtype,
         repeat=arguments.repeat,
         json_path=arguments.json,
         plot_path=arguments.plot,

@@ -56,6 +56,7 @@ def run(
     cases: Sequence[Case],
     *,
     size: int,
+    dtype: str,
     repeat: int,
     json_path: Path | None,
     plot_path: Path | None,
@@ -65,7 +66,7 @@ def run(
     scaling = [CASES[name] for name in SCALING_KERNELS] if plot_path else []
     # Before anything starts a thread: a pool that is forked should have none in its parent.
     with Pool() as pool:
-        results = _header(size, repeat, pool.processes)
+        results = _header(size, dtype, repeat, pool.processes)
         sweeps = _sweeps(repeat)
         timings: dict[str, dict[str, Timing]] = {}
         with (
@@ -76,9 +77,9 @@ def run(
                 step(case.kernel)
                 meter.measure(-(-rounds // len(cases)))
                 timings[case.kernel] = _time_case(
-                    case, size, rounds, pool, with_peers, timings.get(case.kernel)
+                    case, size, dtype, rounds, pool, with_peers, timings.get(case.kernel)
                 )
-            results["cases"] = [_summary(case, size, timings[case.kernel]) for case in cases]
+            results["cases"] = [_summary(case, size, dtype, timings[case.kernel]) for case in cases]
             for case in scaling:
                 step(f"{case.kernel} by size")
                 results["scaling"].append(_time_sizes(case, size, repeat))
@@ -101,13 +102,13 @@ def run(
     return 0
 
 
-def _header(size: int, repeat: int, processes: int) -> dict[str, Any]:
+def _header(size: int, dtype: str, repeat: int, processes: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "size": size,
         "repeat": repeat,
-        "dtype": "float64",
+        "dtype": dtype,
         "machine": machine.facts(),
         "versions": machine.versions(),
         "pool_processes": processes,
@@ -126,23 +127,24 @@ def _sweeps(repeat: int) -> list[int]:
 def _time_case(
     case: Case,
     size: int,
+    dtype: str,
     repeat: int,
     pool: Pool,
     with_peers: bool,
     earlier: dict[str, Timing] | None,
 ) -> dict[str, Timing]:
     """Check and time one case, in addition to its rounds in earlier sweeps."""
-    arrays = case.make(size)
+    arrays = case.arrays(size, dtype)
     calls = compiled_calls(case, arrays, pool, with_peers)
-    in_python = python_calls(case, size)
+    in_python = python_calls(case, size, dtype)
     try:
-        check_answers(case, size, calls, in_python)
+        check_answers(case, size, calls, in_python, dtype)
     except DisagreementError as error:
         raise CommandError(str(error)) from error
     return take_turns(in_python | calls, repeat, earlier)
 
 
-def _summary(case: Case, size: int, timings: dict[str, Timing]) -> dict[str, Any]:
+def _summary(case: Case, size: int, dtype: str, timings: dict[str, Timing]) -> dict[str, Any]:
     """Return one case's entry in the results."""
     rivals = {
         name: _rival(timing, python_elements(size) if name in (PYTHON, TWIN) else size, size)
@@ -154,7 +156,7 @@ def _summary(case: Case, size: int, timings: dict[str, Timing]) -> dict[str, Any
     return {
         "kernel": case.kernel,
         "family": case.family,
-        "bytes_moved": case.bytes_moved * size,
+        "bytes_moved": case.bytes_moved * size // (2 if dtype == "float32" else 1),
         "rivals": rivals,
         "best_peer": best_peer,
         "best_other": best,

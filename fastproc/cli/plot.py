@@ -134,7 +134,7 @@ def _draw_bars(axes: Axes, results: dict[str, Any]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("times as fast as NumPy (1x, one thread); log scale")
     axes.set_title(
-        f"Speed on {results['size']:,} float64 (numbers: fastproc's best)\n\n\n",
+        f"Speed on {results['size']:,} {results['dtype']} (numbers: fastproc's best)\n\n\n",
         loc="left",
         fontsize=12,
         fontweight="bold",

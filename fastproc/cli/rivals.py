@@ -29,9 +29,9 @@ def python_elements(size: int) -> int:
     return min(size, PYTHON_ELEMENTS)
 
 
-def python_calls(case: Case, size: int) -> dict[str, Call]:
+def python_calls(case: Case, size: int, dtype: str = "float64") -> dict[str, Call]:
     """Return the computations in pure Python, on as many elements as it gets."""
-    arrays = case.make(python_elements(size))
+    arrays = case.arrays(python_elements(size), dtype)
     return {PYTHON: case.plain_call(arrays), TWIN: case.reference_call(arrays)}
 
 
@@ -64,11 +64,15 @@ class DisagreementError(Exception):
 
 
 def check_answers(
-    case: Case, size: int, calls: Mapping[str, Call], in_python: Mapping[str, Call]
+    case: Case,
+    size: int,
+    calls: Mapping[str, Call],
+    in_python: Mapping[str, Call],
+    dtype: str = "float64",
 ) -> None:
     """Raise DisagreementError unless all rivals get NumPy's answer."""
     for rivals, elements in ((calls, size), (in_python, python_elements(size))):
-        expected = case.numpy_call(case.make(elements))() if rivals else None
+        expected = case.numpy_call(case.arrays(elements, dtype))() if rivals else None
         for name, call in rivals.items():
-            if not case.agree(call(), expected):
+            if not case.agree(call(), expected, dtype):
                 raise DisagreementError(f"{case.kernel}: {name} does not agree with NumPy")

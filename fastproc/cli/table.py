@@ -28,7 +28,7 @@ def show(results: dict[str, Any]) -> None:
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
     rounds = "1 round" if results["repeat"] == 1 else f"{results['repeat']} rounds"
-    title = f"Median time for {results['size']:,} float64, {rounds}"
+    title = f"Median time for {results['size']:,} {results['dtype']}, {rounds}"
     times, ratios = _time_columns(results), _ratio_columns(results)
     is_wide = console.width >= WHOLE_WIDTH
     for columns in [times | ratios] if is_wide else [times, ratios]:

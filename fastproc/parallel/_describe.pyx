@@ -5,7 +5,8 @@ import collections
 
 import numpy as np
 
-from numpy cimport PyArray_DATA, import_array, ndarray
+from libc.math cimport NAN, sqrt
+from numpy cimport PyArray_DATA, PyArray_NDIM, PyArray_SIZE, import_array, ndarray
 
 from fastproc.kernels._common cimport CHUNK
 from fastproc.kernels._describe cimport Moments, merge_moments
@@ -17,6 +18,9 @@ import_array()
 
 # What one thread needs for an element, in nanoseconds.
 cdef double NS_PER_ELEMENT = 1.0
+
+# The relative distance of numbers that are written alike with fifteen digits.
+cdef double RESOLUTION = 1e-15
 
 cdef enum:
     WIDTH = sizeof(Moments) // 8        # numbers of a state
@@ -64,30 +68,50 @@ def _merge_into(ndarray states, ndarray others, bint is_integer):
         merge_moments(&into[i], &other[i], is_integer)
 
 
-def _result_of(states, dtype, double ddof, bint bias):
+cdef void _describe_line(const Moments* state, double ddof, bint bias, double* out) noexcept nogil:
+    """Write the mean, variance, skewness and excess kurtosis that a state tells."""
+    cdef double n = state.n, mean = state.near + state.shift, second = state.squares / n
+    out[0] = mean
+    out[1] = state.squares / (n - ddof) if n != ddof else NAN
+    # Where all elements are equal, what is left of their deviations is rounding.
+    if second <= RESOLUTION * mean * (RESOLUTION * mean):
+        out[2] = out[3] = NAN
+        return
+    out[2] = state.cubes / n / (second * sqrt(second))
+    out[3] = state.fourths / n / (second * second)
+    if not bias and n > 2:
+        out[2] *= sqrt(n * (n - 1)) / (n - 2)
+    if bias or n <= 3:
+        out[3] -= 3
+    else:
+        out[3] = ((n * n - 1) * out[3] - 3 * (n - 1) * (n - 1)) / ((n - 2) * (n - 3))
+
+
+def _result_of(ndarray states, dtype, double ddof, bint bias):
     """Say what states tell of data of a dtype."""
-    n, near, shift, squares, cubes, fourths = np.moveaxis(states[..., :6], -1, 0)
-    nobs = int(n.flat[0]) if n.size else 0
-    ends = np.ascontiguousarray(states[..., 6:])
-    ends = ends.view(np.int64) if _is_integer(dtype) else ends
-    real = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    with np.errstate(all="ignore"):
-        mean = near + shift
-        second, third, fourth = squares / n, cubes / n, fourths / n
-        # Where all elements are equal, what is left of their deviations is rounding.
-        flat = second <= (np.finfo(np.float64).resolution * mean) ** 2
-        skewness = np.where(flat, np.nan, third / second ** 1.5)
-        kurtosis = np.where(flat, np.nan, fourth / second ** 2)
-        if not bias and nobs > 2:
-            skewness = skewness * np.sqrt(nobs * (nobs - 1.0)) / (nobs - 2.0)
-        if not bias and nobs > 3:
-            kurtosis = 3.0 + ((nobs ** 2 - 1.0) * kurtosis - 3 * (nobs - 1.0) ** 2) / (
-                (nobs - 2.0) * (nobs - 3.0))
-        variance = squares / (nobs - ddof) if nobs != ddof else squares * np.nan
-        restored = [end.astype(dtype)[()] for end in (ends[..., 0], ends[..., 1])]
-        mean, variance, skewness, kurtosis = [
-            each.astype(real)[()] for each in (mean, variance, skewness, kurtosis - 3)]
-    return DescribeResult(nobs, tuple(restored), mean, variance, skewness, kurtosis)
+    cdef const Moments* state = <const Moments*>PyArray_DATA(states)
+    cdef Py_ssize_t n_lines = PyArray_SIZE(states) // WIDTH, i
+    cdef double[4] one
+    cdef ndarray moments
+    cdef double* out
+    real = dtype.type if dtype.kind == "f" else np.float64
+    if PyArray_NDIM(states) == 1:
+        _describe_line(state, ddof, bias, one)
+        if _is_integer(dtype):
+            ends = dtype.type(state.least.i), dtype.type(state.greatest.i)
+        else:
+            ends = dtype.type(state.least.f), dtype.type(state.greatest.f)
+        return DescribeResult(
+            int(state.n), ends, real(one[0]), real(one[1]), real(one[2]), real(one[3]))
+    moments = np.empty((*(<object>states).shape[:PyArray_NDIM(states) - 1], 4))
+    out = <double*>PyArray_DATA(moments)
+    for i in range(n_lines):
+        _describe_line(&state[i], ddof, bias, out + 4 * i)
+    least, greatest = np.moveaxis(
+        states.view(np.int64 if _is_integer(dtype) else np.float64)[..., 6:].astype(dtype), -1, 0)
+    return DescribeResult(
+        int(state.n) if n_lines > 0 else 0, (least, greatest),
+        *np.moveaxis(moments.astype(real), -1, 0))
 
 
 def _is_integer(dtype):

@@ -28,6 +28,9 @@ Arrays = tuple[Array, ...]
 Function = Callable[..., Any]
 Call = Callable[[], Any]
 
+#: How far correct results of float32 may differ: some peers add up in float32, one by one.
+FLOAT32_TOLERANCE = 1e-3
+
 #: Two correct sums of 10 million numbers differ by some 1e-12 of their value if one is a plain
 #: loop; a wrong one differs by far more than this.
 RELATIVE_TOLERANCE = 1e-9
@@ -59,6 +62,12 @@ class Case:
     #: The part of a result that all can agree on.
     answer: Callable[[Any], Any] = lambda result: result
 
+    def arrays(self, size: int, dtype: str = "float64") -> Arrays:
+        """Return the input, its floats of the dtype."""
+        return tuple(
+            array.astype(dtype) if array.dtype == np.float64 else array for array in self.make(size)
+        )
+
     def numpy_call(self, arrays: Arrays) -> Call:
         """Return NumPy's computation as a call without arguments."""
         return _written_out(self.numpy, arrays, {**self.options, **self._out(arrays)})
@@ -72,7 +81,7 @@ class Case:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
-        buffers = (array.array("d", each.tobytes()) for each in arrays)
+        buffers = (array.array(each.dtype.char, each.tobytes()) for each in arrays)
         return functools.partial(twin, *buffers, **self.options)
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:
@@ -94,11 +103,14 @@ class Case:
             calls[package] = _written_out(function, arrays, keywords)
         return calls
 
-    def agree(self, result: Any, expected: Any) -> bool:
+    def agree(self, result: Any, expected: Any, dtype: str = "float64") -> bool:
         """Tell whether two results are the same, up to the rounding of sums."""
+        rtol, atol = self.rtol, self.atol
+        if dtype == "float32":
+            rtol, atol = max(rtol, FLOAT32_TOLERANCE), max(atol, FLOAT32_TOLERANCE)
         return all(
             np.shape(one) == np.shape(other)
-            and np.allclose(one, other, rtol=self.rtol, atol=self.atol, equal_nan=True)
+            and np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
             for one, other in zip(
                 _parts(self.answer(result)), _parts(self.answer(expected)), strict=True
             )
@@ -108,7 +120,8 @@ class Case:
         if not self.has_out:
             return {}
         is_shared = isinstance(arrays[0], fastproc.SharedArray)
-        out = fastproc.shared_empty(arrays[0].shape) if is_shared else np.empty(arrays[0].shape)
+        make = fastproc.shared_empty if is_shared else np.empty
+        out = make(arrays[0].shape, arrays[0].dtype)
         out.fill(0)  # else the first to write would pay for the fresh pages
         return {"out": out}
 
