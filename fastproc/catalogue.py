@@ -31,6 +31,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
+    "distances": ("cdist", "pdist", "nearest"),
 }
 
 #: By public function, its family.

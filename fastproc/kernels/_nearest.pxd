@@ -1,0 +1,255 @@
+"""Layer: kernels.  The k nearest rows: heaps of those found so far, and the screen in float32.
+
+A row's neighbours are kept as a heap, the farthest on top, in the k places where the result will
+be; what comes is compared with the top alone.  A pair is farther than another if its distance is
+greater or, the distances being equal, its index; NaN is farther than any number.  So the result
+does not depend on the order in which pairs come.
+
+The screen, for Euclidean distances: nearly all pairs can be ruled out by an estimate of their
+distance in float32, by |a|^2 - 2ab + |b|^2, which is a multiplication and an addition a column, twice as
+many at a time.  Rows are moved to the middle of `b` and scaled by a power of two first.  How far
+an estimate can be off is bounded (`doubt` below), and what may be nearer than the top is computed in
+full.  So the screen decides how soon the result is there, and nothing of what it is.  That is why
+it may round differently from one CPU level to the next, and is the one place that uses FMA.
+"""
+
+from libc.float cimport FLT_MAX
+from libc.math cimport INFINITY, fabs, sqrt
+from libc.stdint cimport int64_t
+
+from fastproc.kernels._common cimport LANES
+from fastproc.kernels._distances cimport NEAREST_ROWS, Rows, Screen, block_t
+
+cdef extern from *:
+    """
+    #if defined(__AVX512F__)
+    #define FASTPROC_ABREAST 4
+    #else
+    #define FASTPROC_ABREAST 2
+    #endif
+    #if defined(__FMA__)
+    #define FASTPROC_MULTIPLY_ADD(a, b, c) __builtin_fmaf(a, b, c)
+    #else
+    #define FASTPROC_MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+    #endif
+    """
+    enum:
+        ABREAST "FASTPROC_ABREAST"      # rows of `a` whose sums fill the registers
+    float multiply_add "FASTPROC_MULTIPLY_ADD"(float a, float b, float c) nogil
+
+
+# Heaps -------------------------------------------------------------------------------------------
+
+cdef inline bint is_farther(double d, int64_t i, double e, int64_t j) noexcept nogil:
+    """Tell whether distance `d`, to row `i`, is farther than `e`, to row `j`."""
+    if d == e:
+        return i > j
+    if d == d and e == e:
+        return d > e
+    return e == e or (d != d and i > j)
+
+
+cdef inline void sink(
+    double* distances, int64_t* indices, Py_ssize_t k, double d, int64_t i
+) noexcept nogil:
+    """Put a pair on top of a heap of `k` in place of what is there, and let it sink."""
+    cdef Py_ssize_t place = 0, child = 1
+    while child < k:
+        if child + 1 < k and is_farther(
+                distances[child + 1], indices[child + 1], distances[child], indices[child]):
+            child += 1
+        if not is_farther(distances[child], indices[child], d, i):
+            break
+        distances[place], indices[place] = distances[child], indices[child]
+        place, child = child, 2 * child + 1
+    distances[place], indices[place] = d, i
+
+
+cdef inline void sort_heap(double* distances, int64_t* indices, Py_ssize_t k) noexcept nogil:
+    """Turn a heap into a list, the nearest first."""
+    cdef double d
+    cdef int64_t i
+    while k > 1:
+        k -= 1
+        d, i = distances[k], indices[k]
+        distances[k], indices[k] = distances[0], indices[0]
+        sink(distances, indices, k, d, i)
+
+
+cdef inline void start_heaps(
+    Py_ssize_t n, Py_ssize_t k, double* distances, int64_t* indices, int64_t n_b
+) noexcept nogil:
+    """Fill heaps with pairs that are farther than any: a NaN to a row behind the last."""
+    cdef Py_ssize_t i
+    for i in range(n * k):
+        distances[i] = INFINITY - INFINITY
+        indices[i] = n_b
+
+
+# All pairs in full -------------------------------------------------------------------------------
+
+cdef inline bint any_nearer(const double* row, double top) noexcept nogil:
+    cdef int nearer = 0
+    cdef Py_ssize_t j
+    for j in range(LANES):
+        nearer |= not row[j] >= top
+    return nearer
+
+
+cdef inline void nearest_of_all(
+    block_t block_of, const Rows* rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_b,
+    Py_ssize_t k, double* distances, int64_t* indices
+) noexcept nogil:
+    cdef double block[NEAREST_ROWS * LANES]
+    cdef Py_ssize_t column = 0, i, j, size
+    start_heaps(n, k, distances, indices, n_b)
+    while column < n_b:
+        size = min(n_b - column, LANES)
+        block_of(NULL, rows, first, n, column, size, block)
+        for i in range(n):
+            if not any_nearer(block + i * LANES, distances[i * k]):
+                continue
+            for j in range(size):
+                if is_farther(distances[i * k], indices[i * k], block[i * LANES + j], column + j):
+                    sink(distances + i * k, indices + i * k, k, block[i * LANES + j], column + j)
+        column += size
+    for i in range(n):
+        sort_heap(distances + i * k, indices + i * k, k)
+
+
+# The screen --------------------------------------------------------------------------------------
+
+cdef inline double move_row(
+    const double* row, const Screen* screen, Py_ssize_t step, float* moved
+) noexcept nogil:
+    """Move, scale and round a row, write it by the given step, and return its squared norm."""
+    cdef double squares = 0
+    cdef float value
+    cdef Py_ssize_t k
+    for k in range(screen.width):
+        value = <float>((row[k] - screen.middle[k]) * screen.scale)
+        moved[k * step] = value
+        squares += <double>value * <double>value
+    return squares
+
+
+cdef inline void move_rows(
+    const Screen* screen, const double* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b
+) noexcept nogil:
+    """Write what the screen reads: rows of `a`, and panels of LANES rows of `b`."""
+    cdef Py_ssize_t i
+    cdef float* panel
+    for i in range(n_a):
+        screen.squares[i] = move_row(
+            a + i * screen.width, screen, 1, screen.rows + i * screen.width)
+    for i in range(n_b):
+        panel = screen.panels + i // LANES * LANES * screen.width
+        screen.offsets[i] = <float>(0.5 * (1.0 - screen.doubt) * move_row(
+            b + i * screen.width, screen, LANES, panel + i % LANES))
+
+
+cdef inline void estimate(
+    const float* a, Py_ssize_t width, const float* panel, const float* offsets, float* estimates
+) noexcept nogil:
+    """Write half the squared distances, less what is the row's own, for ABREAST rows of `a`."""
+    cdef float lanes[ABREAST][LANES]
+    cdef Py_ssize_t i, j, k
+    for i in range(ABREAST):
+        for j in range(LANES):
+            lanes[i][j] = 0
+    for k in range(width):
+        for i in range(ABREAST):
+            for j in range(LANES):
+                lanes[i][j] = multiply_add(
+                    a[i * width + k], panel[k * LANES + j], lanes[i][j])
+    for i in range(ABREAST):
+        for j in range(LANES):
+            estimates[i * LANES + j] = offsets[j] - lanes[i][j]
+
+
+cdef inline bint any_at_most(const float* estimates, float limit) noexcept nogil:
+    cdef int found = 0
+    cdef Py_ssize_t j
+    for j in range(LANES):
+        found |= estimates[j] <= limit
+    return found
+
+
+cdef inline Py_ssize_t place_of_least(const float* estimates) noexcept nogil:
+    cdef Py_ssize_t best = 0, j
+    for j in range(1, LANES):
+        best = j if estimates[j] < estimates[best] else best
+    return best
+
+
+cdef inline double squared_distance(
+    const double* a, const double* b, Py_ssize_t width
+) noexcept nogil:
+    """Return the square of a distance, column after column as in a block."""
+    cdef double total = 0
+    cdef Py_ssize_t k
+    for k in range(width):
+        total += (a[k] - b[k]) * (a[k] - b[k])
+    return total
+
+
+cdef inline float limit_of(const Screen* screen, double top, double squares) noexcept nogil:
+    """Return the greatest estimate of a pair that could be as near as the top of the heap."""
+    cdef double limit
+    if top != top:
+        return FLT_MAX                      # what is beyond is padding
+    if screen.is_root:
+        top = top * top
+    # What is added here and there is more than the roundings in this function.
+    limit = 0.5 * (top * screen.scale * screen.scale * (1.0 + 1e-12)
+                   - squares * (1.0 - screen.doubt) + screen.least_doubt)
+    limit += 1e-6 * fabs(limit)
+    return <float>limit if limit < FLT_MAX else FLT_MAX
+
+
+cdef inline void nearest_by_screen(
+    const Screen* screen, const Rows* rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_b,
+    Py_ssize_t k, double* distances, int64_t* indices
+) noexcept nogil:
+    cdef float estimates[ABREAST * LANES]
+    cdef float limits[NEAREST_ROWS]
+    cdef Py_ssize_t column = 0, i, j, width = screen.width
+    start_heaps(n, k, distances, indices, n_b)
+    for i in range(n):
+        limits[i] = FLT_MAX
+    while column < n_b:
+        i = 0
+        while i < n:
+            estimate(screen.rows + (first + i) * width, width, screen.panels + column * width,
+                     screen.offsets + column, estimates)
+            for j in range(min(ABREAST, n - i)):
+                limits[i + j] = take_candidates(
+                    screen, rows, first + i + j, column, estimates + j * LANES, limits[i + j], k,
+                    distances + (i + j) * k, indices + (i + j) * k)
+            i += ABREAST
+        column += LANES
+    for i in range(n):
+        sort_heap(distances + i * k, indices + i * k, k)
+
+
+cdef inline float take_candidates(
+    const Screen* screen, const Rows* rows, Py_ssize_t row, Py_ssize_t column, float* estimates,
+    float limit, Py_ssize_t k, double* distances, int64_t* indices
+) noexcept nogil:
+    """Compute what could be near enough, the likeliest first; return the limit that is then."""
+    cdef double distance
+    cdef Py_ssize_t j
+    if not any_at_most(estimates, limit):
+        return limit
+    j = place_of_least(estimates)
+    while estimates[j] <= limit:
+        estimates[j] = INFINITY
+        distance = squared_distance(
+            rows.a + row * screen.width, rows.b + (column + j) * screen.width, screen.width)
+        if screen.is_root:
+            distance = sqrt(distance)
+        if is_farther(distances[0], indices[0], distance, column + j):
+            sink(distances, indices, k, distance, column + j)
+            limit = limit_of(screen, distances[0], screen.squares[row])
+        j = place_of_least(estimates)
+    return limit
