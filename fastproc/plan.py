@@ -93,7 +93,7 @@ def is_screened(n_a: int, n_b: int, width: int, k: int) -> bool:
     >>> is_screened(3000, 3000, 128, k=1), is_screened(1, 3000, 128, k=1)
     (True, False)
     """
-    return n_a >= 32 and n_b >= 8 * k + 64 and 4 <= width <= 1 << 20
+    return n_a >= 32 and n_b >= 8 * k + 64 and 12 <= width <= 1 << 20
 
 
 def task_ranges(n_units: int, n_workers: int) -> list[tuple[int, int]]:

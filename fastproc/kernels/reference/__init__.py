@@ -8,11 +8,12 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes
-                                   histogram
+        elementwise  distances  reductions  extremes
+                                              histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
+from fastproc.kernels.reference.distances import cdist, nearest, pdist
 from fastproc.kernels.reference.elementwise import add, cube, negative, square
 from fastproc.kernels.reference.extremes import (
     argmax,
@@ -43,6 +44,7 @@ __all__ = [
     "add",
     "argmax",
     "argmin",
+    "cdist",
     "cube",
     "histogram",
     "max",
@@ -58,7 +60,9 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "nearest",
     "negative",
+    "pdist",
     "square",
     "std",
     "sum",
