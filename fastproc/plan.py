@@ -24,8 +24,8 @@ HISTOGRAM_UNIT = 1 << 18
 #: beside the cost of taking a unit.
 ELEMENTWISE_UNIT = 1 << 14
 
-#: Rows of the second array in a unit of distances, of which the first has 128: a unit of 128 columns
-#: takes 1 ms, of 2 columns 0.1 ms.
+#: Rows of the second array in a unit of distances, which has 128 of the first: for rows of 128
+#: columns it takes some 1 ms, for rows of 2 some 0.1 ms.
 DISTANCE_TILE = 1024
 
 #: Tasks that a pool is given per worker: more than one, so that a disturbed worker does not hold

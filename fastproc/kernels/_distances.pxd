@@ -41,12 +41,13 @@ cdef struct Rows:
 # `b`, at most LANES: a row of LANES in `block` for each of `a`, of which the first n_b count.
 # `metric` is not read; its type says the metric to the template that the function is made from.
 ctypedef void (*block_t)(
-    const void* metric, const Rows* rows, Py_ssize_t first_a, Py_ssize_t n_a, Py_ssize_t first_b, Py_ssize_t n_b,
-    double* block) noexcept nogil
+    const void* metric, const Rows* rows, Py_ssize_t first_a, Py_ssize_t n_a, Py_ssize_t first_b,
+    Py_ssize_t n_b, double* block) noexcept nogil
 
 # A number for each of `n` rows.
 ctypedef void (*measure_t)(
-    const void* metric, const double* x, Py_ssize_t n, Py_ssize_t width, double* measures) noexcept nogil
+    const void* metric, const double* x, Py_ssize_t n, Py_ssize_t width,
+    double* measures) noexcept nogil
 
 # What rules out pairs by an estimate of their Euclidean distance, see ``_nearest``.  The memory
 # begins as zeros, `offsets` as infinities.

@@ -22,7 +22,7 @@ from libc.math cimport copysign, fabs, pow, sqrt
 
 from fastproc.kernels._common cimport LANES, table_capsule
 from fastproc.kernels._distances cimport (
-    BLOCK_ROWS, CHEBYSHEV, CITYBLOCK, COSINE, EUCLIDEAN, HAMMING, JACCARD, MINKOWSKI, SQEUCLIDEAN,
+    CHEBYSHEV, CITYBLOCK, COSINE, EUCLIDEAN, HAMMING, JACCARD, MINKOWSKI, SQEUCLIDEAN,
     DistanceTable, Rows, block_t, measure_t,
 )
 from fastproc.kernels._nearest cimport move_rows, nearest_by_screen, nearest_of_all
@@ -33,7 +33,7 @@ cdef enum:
     PANEL = 64
 
 
-# The metrics ---------------------------------------------------------------------------------------
+# The metrics -------------------------------------------------------------------------------------
 
 # Types that have no values: each makes the templates below for its metric.
 cdef struct Euclidean:
@@ -104,7 +104,7 @@ cdef inline double finish(
         return total
 
 
-# The template --------------------------------------------------------------------------------------
+# The template ------------------------------------------------------------------------------------
 
 cdef inline void pack(
     const double* x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t width, double* panel
@@ -119,7 +119,8 @@ cdef inline void pack(
 
 
 cdef inline void accumulate_row(
-    const Metric* metric, const double* a, const double* panel, Py_ssize_t width, double p, double* totals
+    const Metric* metric, const double* a, const double* panel, Py_ssize_t width, double p,
+    double* totals
 ) noexcept nogil:
     """Add the columns of a panel to the sums of one row of `a`."""
     # Indexed by constants once the loops over lanes are unrolled, so it lives in registers.
@@ -135,8 +136,8 @@ cdef inline void accumulate_row(
 
 
 cdef inline void block_of(
-    const Metric* metric, const Rows* rows, Py_ssize_t first_a, Py_ssize_t n_a, Py_ssize_t first_b,
-    Py_ssize_t n_b, double* block
+    const Metric* metric, const Rows* rows, Py_ssize_t first_a, Py_ssize_t n_a,
+    Py_ssize_t first_b, Py_ssize_t n_b, double* block
 ) noexcept nogil:
     cdef double panel[PANEL * LANES]
     cdef double of_b[LANES]
@@ -186,7 +187,7 @@ cdef inline void measure_of(
         i += LANES
 
 
-# The table -----------------------------------------------------------------------------------------
+# The table ---------------------------------------------------------------------------------------
 
 _table.blocks[EUCLIDEAN] = <block_t>block_of[Euclidean]
 _table.blocks[SQEUCLIDEAN] = <block_t>block_of[SqEuclidean]

@@ -6,10 +6,10 @@ greater or, the distances being equal, its index; NaN is farther than any number
 does not depend on the order in which pairs come.
 
 The screen, for Euclidean distances: nearly all pairs can be ruled out by an estimate of their
-distance in float32, by |a|^2 - 2ab + |b|^2, which is a multiplication and an addition a column, twice as
-many at a time.  Rows are moved to the middle of `b` and scaled by a power of two first.  How far
-an estimate can be off is bounded (`doubt` below), and what may be nearer than the top is computed in
-full.  So the screen decides how soon the result is there, and nothing of what it is.  That is why
+distance in float32, |a|^2 - 2ab + |b|^2, which takes one multiplication and one addition a column,
+of twice as many pairs at a time.  Rows are first moved to the middle of `b` and scaled by a power
+of two.  How far an estimate can be off is bounded (`doubt`), and what may be nearer than the top is
+computed in full.  So the screen decides how soon the result is there, and nothing of what it is:
 it may round differently from one CPU level to the next, and is the one place that uses FMA.
 """
 
@@ -36,6 +36,10 @@ cdef extern from *:
     enum:
         ABREAST "FASTPROC_ABREAST"      # rows of `a` whose sums fill the registers
     float multiply_add "FASTPROC_MULTIPLY_ADD"(float a, float b, float c) nogil
+
+# Candidates that are computed in full side by side, as each sum is a chain of additions.
+cdef enum:
+    BATCH = 4
 
 
 # Heaps -------------------------------------------------------------------------------------------
@@ -176,21 +180,33 @@ cdef inline bint any_at_most(const float* estimates, float limit) noexcept nogil
 
 
 cdef inline Py_ssize_t place_of_least(const float* estimates) noexcept nogil:
-    cdef Py_ssize_t best = 0, j
-    for j in range(1, LANES):
-        best = j if estimates[j] < estimates[best] else best
-    return best
+    cdef float least[LANES]
+    cdef Py_ssize_t half = LANES // 2, j
+    for j in range(LANES):
+        least[j] = estimates[j]
+    while half > 0:
+        for j in range(half):
+            least[j] = least[j + half] if least[j + half] < least[j] else least[j]
+        half //= 2
+    for j in range(LANES):
+        if estimates[j] == least[0]:
+            return j
+    return 0                                # never: an estimate is no NaN
 
 
-cdef inline double squared_distance(
-    const double* a, const double* b, Py_ssize_t width
+cdef inline void squared_distances(
+    const double* a, const double** b, Py_ssize_t width, double* totals
 ) noexcept nogil:
-    """Return the square of a distance, column after column as in a block."""
-    cdef double total = 0
-    cdef Py_ssize_t k
+    """Compute squares of distances from one row to BATCH, column after column as in a block."""
+    cdef Py_ssize_t i, k
+    cdef double sums[BATCH]
+    for i in range(BATCH):
+        sums[i] = 0
     for k in range(width):
-        total += (a[k] - b[k]) * (a[k] - b[k])
-    return total
+        for i in range(BATCH):
+            sums[i] += (a[k] - b[i][k]) * (a[k] - b[i][k])
+    for i in range(BATCH):
+        totals[i] = sums[i]
 
 
 cdef inline float limit_of(const Screen* screen, double top, double squares) noexcept nogil:
@@ -237,19 +253,27 @@ cdef inline float take_candidates(
     float limit, Py_ssize_t k, double* distances, int64_t* indices
 ) noexcept nogil:
     """Compute what could be near enough, the likeliest first; return the limit that is then."""
-    cdef double distance
-    cdef Py_ssize_t j
+    cdef const double* candidates[BATCH]
+    cdef double totals[BATCH]
+    cdef Py_ssize_t places[BATCH]
+    cdef Py_ssize_t size, i, j
     if not any_at_most(estimates, limit):
         return limit
     j = place_of_least(estimates)
     while estimates[j] <= limit:
-        estimates[j] = INFINITY
-        distance = squared_distance(
-            rows.a + row * screen.width, rows.b + (column + j) * screen.width, screen.width)
-        if screen.is_root:
-            distance = sqrt(distance)
-        if is_farther(distances[0], indices[0], distance, column + j):
-            sink(distances, indices, k, distance, column + j)
-            limit = limit_of(screen, distances[0], screen.squares[row])
-        j = place_of_least(estimates)
+        size = 0
+        while size < BATCH and estimates[j] <= limit:
+            places[size] = column + j
+            size += 1
+            estimates[j] = INFINITY
+            j = place_of_least(estimates)
+        for i in range(BATCH):
+            candidates[i] = rows.b + places[min(i, size - 1)] * screen.width
+        squared_distances(rows.a + row * screen.width, candidates, screen.width, totals)
+        for i in range(size):
+            if screen.is_root:
+                totals[i] = sqrt(totals[i])
+            if is_farther(distances[0], indices[0], totals[i], places[i]):
+                sink(distances, indices, k, totals[i], places[i])
+        limit = limit_of(screen, distances[0], screen.squares[row])
     return limit

@@ -1,7 +1,7 @@
 """Layer: parallel.  The gates of the distances: cdist, pdist, nearest.
 
-A unit is a tile of the result, or the neighbours of some rows, as the shapes alone decide.  A distance depends on its two
-rows only, so cuts and workers never change bits.
+A unit is a tile of the result, or the neighbours of some rows, as the shapes alone decide.  A
+distance depends on its two rows only, so cuts and workers never change bits.
 """
 # Safe for free-threaded Python: module state is written at import only.
 
@@ -192,7 +192,7 @@ cdef object _compute(
     str label, str metric, double order, ndarray a, ndarray b, int n_dims, npy_intp* shape,
     object out, object workers
 ):
-    """Compute distances of all rows (two dimensions) or of pairs (one) into `out` or a new array."""
+    """Compute the distances of all rows (two axes) or of pairs (one), to `out` or a new array."""
     cdef DistanceJob job
     cdef int number = _number_of(metric, order), n_threads
     cdef Py_ssize_t n_units, unit
@@ -245,7 +245,6 @@ def pdist(X, metric="euclidean", *, out=None, p=2, workers=None):
     cdef ndarray a = _rows("pdist", "X", X, name)
     n_pairs = pairs_before(PyArray_DIM(a, 0), PyArray_DIM(a, 0))
     return _compute("pdist", name, order, a, a, 1, &n_pairs, out, workers)
-
 
 
 # Nearest rows ------------------------------------------------------------------------------------

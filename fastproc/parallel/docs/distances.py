@@ -39,8 +39,8 @@ _OWN: dict[str, Own] = {
     "nearest": Own(
         "Return the k rows of `XB` that are nearest to each row of `XA`.",
         "Two arrays of shape (n_a, k), also for k = 1: distances in ascending order, float64, and\n"
-        "    the rows' numbers in `XB`, int64. Of equal distances the lower number comes first; NaN\n"
-        "    comes after all numbers.",
+        "    the rows' numbers in `XB`, int64. Of equal distances the lower number comes first;\n"
+        "    NaN comes after all others.",
         _SCREEN,
         "",
         ">>> distances, indices = fp.nearest([[0, 0], [9, 9]], [[1, 0], [9, 8], [0, 0]], k=2)\n"
