@@ -16,7 +16,7 @@ cdef enum:
 cdef enum:
     NEAREST_ROWS = 64
 
-# The metrics; that a correlation is the cosine of rows less their means is the gate's business.
+# The metrics.  Minkowski distances of a whole order below MOST_WHOLE take products only.  That a correlation is the cosine of rows less their means is the gate's business.
 cdef enum:
     EUCLIDEAN = 0
     SQEUCLIDEAN
@@ -24,9 +24,13 @@ cdef enum:
     CITYBLOCK
     CHEBYSHEV
     MINKOWSKI
+    MINKOWSKI_WHOLE
     HAMMING
     JACCARD
     N_METRICS
+
+cdef enum:
+    MOST_WHOLE = 16
 
 # The rows that are compared: `of_a` and `of_b` are what `measure` says of them, `p` is the order.
 cdef struct Rows:

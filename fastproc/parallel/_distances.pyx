@@ -34,6 +34,8 @@ from fastproc.kernels._distances cimport (
     HAMMING,
     JACCARD,
     MINKOWSKI,
+    MINKOWSKI_WHOLE,
+    MOST_WHOLE,
     NEAREST_ROWS,
     SQEUCLIDEAN,
     DistanceTable,
@@ -163,7 +165,7 @@ cdef double _order_of(str label, str metric, object p) except -1:
 
 
 cdef int _number_of(str metric, double order) except -1:
-    """Return the loops' number of a metric: three orders need no powers."""
+    """Return the loops' number of a metric: some orders need no powers."""
     if metric == "minkowski":
         if order == 1:
             return CITYBLOCK
@@ -171,12 +173,16 @@ cdef int _number_of(str metric, double order) except -1:
             return EUCLIDEAN
         if isinf(order):
             return CHEBYSHEV
+        if order < MOST_WHOLE and order == <int>order:
+            return MINKOWSKI_WHOLE
     return _METRICS[metric]
 
 
 cdef double _work(int metric, double pairs, Py_ssize_t width) noexcept:
     """Return what one thread needs for so many pairs of rows, in nanoseconds."""
-    return pairs * (NS_PER_PAIR + width * (NS_PER_POWER if metric == MINKOWSKI else NS_PER_COLUMN))
+    cdef bint is_power = metric == MINKOWSKI or metric == MINKOWSKI_WHOLE
+    cdef double per_column = NS_PER_POWER if metric == MINKOWSKI else NS_PER_COLUMN
+    return pairs * (NS_PER_PAIR + NS_PER_POWER * is_power + width * per_column)
 
 
 cdef bint _fits(object out, ndarray a, ndarray b) except -1:

@@ -14,7 +14,7 @@ def calls(name, array):
     for metric in METRICS:
         p = 2
         if metric == "minkowski":
-            p, rows = 3.5, rows[:100, :20]
+            p, rows = (3, 3.5)[len(rows) % 2], rows[:100, :20]  # by products, by powers
         kernel = functools.partial(getattr(fp, name), metric=metric, p=p)
         if name == "pdist":
             yield functools.partial(kernel, rows)

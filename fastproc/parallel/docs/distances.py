@@ -70,7 +70,8 @@ out : ndarray, optional
 _P = """
 p : float, default 2
     The order of 'minkowski', at least 1. Orders 1, 2 and infinity are 'cityblock', 'euclidean' and
-    'chebyshev'; others call ``pow`` for every element, which takes a hundred times as long."""
+    'chebyshev'; other whole ones below 16 take products; all others call ``pow`` for every element,
+    which takes a hundred times as long."""
 
 _ERRORS = """
 TypeError
