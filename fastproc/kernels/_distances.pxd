@@ -7,16 +7,23 @@ cosine, how many elements are not 0.  Rows are contiguous float64 and follow one
 
 from libc.stdint cimport int64_t
 
+from fastproc.kernels._common cimport LANES
+
 # Rows of the first array in a block: enough that packing the other side costs a few percent, and
-# few enough that the block (32 KiB) can lie on a thread's stack.
+# few enough that their sums (32 KiB) can lie on a thread's stack.
 cdef enum:
     BLOCK_ROWS = 128
+
+# Columns of a panel of LANES rows of the second array, 16 KiB, which stays in the L1 cache.
+cdef enum:
+    PANEL = 64
 
 # Rows whose neighbours are sought together.
 cdef enum:
     NEAREST_ROWS = 64
 
-# The metrics.  Minkowski distances of a whole order below MOST_WHOLE take products only.  That a correlation is the cosine of rows less their means is the gate's business.
+# The metrics.  A Minkowski distance of a whole order below MOST_WHOLE takes products only; that a
+# correlation is the cosine of rows less their means is the gate's business.
 cdef enum:
     EUCLIDEAN = 0
     SQEUCLIDEAN
@@ -42,11 +49,16 @@ cdef struct Rows:
     double p
 
 # The distances between rows `first_a`, ... of `a`, at most BLOCK_ROWS, and rows `first_b`, ... of
-# `b`, at most LANES: a row of LANES in `block` for each of `a`, of which the first n_b count.
+# `b`, at most `block_columns`.  A row of n_b distances for each of `a` is written to `out`: the
+# second `stride` items behind the first, and each one after that `shrink` items less far on.
 # `metric` is not read; its type says the metric to the template that the function is made from.
 ctypedef void (*block_t)(
     const void* metric, const Rows* rows, Py_ssize_t first_a, Py_ssize_t n_a, Py_ssize_t first_b,
-    Py_ssize_t n_b, double* block) noexcept nogil
+    Py_ssize_t n_b, double* out, Py_ssize_t stride, Py_ssize_t shrink) noexcept nogil
+
+cdef inline Py_ssize_t block_columns(Py_ssize_t width) noexcept nogil:
+    """Return how many rows of `b` a block may have: as many as a panel has room for."""
+    return LANES * max(1, PANEL // max(width, 1))
 
 # A number for each of `n` rows.
 ctypedef void (*measure_t)(

@@ -22,16 +22,12 @@ from libc.math cimport copysign, fabs, pow, sqrt
 
 from fastproc.kernels._common cimport LANES, table_capsule
 from fastproc.kernels._distances cimport (
-    CHEBYSHEV, CITYBLOCK, COSINE, EUCLIDEAN, HAMMING, JACCARD, MINKOWSKI,
-    MINKOWSKI_WHOLE, SQEUCLIDEAN, DistanceTable, Rows, block_t, measure_t,
+    BLOCK_ROWS, CHEBYSHEV, CITYBLOCK, COSINE, EUCLIDEAN, HAMMING, JACCARD,
+    MINKOWSKI, MINKOWSKI_WHOLE, PANEL, SQEUCLIDEAN, DistanceTable, Rows, block_t, measure_t,
 )
 from fastproc.kernels._nearest cimport move_rows, nearest_by_screen, nearest_of_all
 
 cdef DistanceTable _table
-
-cdef enum:
-    PANEL = 64
-
 
 # The metrics -------------------------------------------------------------------------------------
 
@@ -136,14 +132,14 @@ cdef inline void pack(
 
 cdef inline void accumulate_row(
     const Metric* metric, const double* a, const double* panel, Py_ssize_t width, double p,
-    double* totals
+    bint is_first, double* totals
 ) noexcept nogil:
-    """Add the columns of a panel to the sums of one row of `a`."""
+    """Add the columns of a panel to the sums of one row of `a`, which begin with its first."""
     # Indexed by constants once the loops over lanes are unrolled, so it lives in registers.
     cdef double lanes[LANES]
     cdef Py_ssize_t j, k
     for j in range(LANES):
-        lanes[j] = totals[j]
+        lanes[j] = 0 if is_first else totals[j]
     for k in range(width):
         for j in range(LANES):
             lanes[j] = accumulate(metric, lanes[j], a[k], panel[k * LANES + j], p)
@@ -151,33 +147,61 @@ cdef inline void accumulate_row(
         totals[j] = lanes[j]
 
 
+cdef inline void finish_row(
+    const Metric* metric, const Rows* rows, Py_ssize_t row, Py_ssize_t column, Py_ssize_t size,
+    const double* totals, double* out
+) noexcept nogil:
+    """Write the distances of one row of `a` from `size` rows of `b`."""
+    cdef double of_a = 0, of_b = 0
+    cdef Py_ssize_t j
+    if Metric is Cosine or Metric is Jaccard:
+        of_a = rows.of_a[row]
+    # By itself, a loop over all lanes is one without a remainder.
+    if size == LANES:
+        for j in range(LANES):
+            if Metric is Cosine or Metric is Jaccard:
+                of_b = rows.of_b[column + j]
+            out[j] = finish(metric, totals[j], of_a, of_b, rows.width, rows.p)
+    else:
+        for j in range(size):
+            if Metric is Cosine or Metric is Jaccard:
+                of_b = rows.of_b[column + j]
+            out[j] = finish(metric, totals[j], of_a, of_b, rows.width, rows.p)
+
+
 cdef inline void block_of(
     const Metric* metric, const Rows* rows, Py_ssize_t first_a, Py_ssize_t n_a,
-    Py_ssize_t first_b, Py_ssize_t n_b, double* block
+    Py_ssize_t first_b, Py_ssize_t n_b, double* out, Py_ssize_t stride, Py_ssize_t shrink
 ) noexcept nogil:
-    cdef double panel[PANEL * LANES]
-    cdef double of_b[LANES]
+    cdef double panels[PANEL * LANES]
+    cdef double totals[BLOCK_ROWS * LANES]
+    cdef double* sums
     cdef const double* a = rows.a + first_a * rows.width
     cdef const double* b = rows.b + first_b * rows.width
-    cdef double of_a = 0
-    cdef Py_ssize_t i, j, size, start = 0
-    for i in range(n_a * LANES):
-        block[i] = 0
-    while start < rows.width:
-        size = min(rows.width - start, PANEL)
-        pack(b + start, rows.width, n_b, size, panel)
+    cdef Py_ssize_t n_panels = (n_b + LANES - 1) // LANES
+    cdef Py_ssize_t start = 0, width, i, panel, column
+    cdef bint is_last = False
+    # Narrow rows are done in one go, several panels side by side, so that long runs of the result
+    # are written; of wide ones there is one panel, which goes on from column to column.
+    while not is_last:
+        width = min(rows.width - start, PANEL)
+        is_last = start + width == rows.width
+        for panel in range(n_panels):
+            column = panel * LANES
+            pack(b + column * rows.width + start, rows.width, min(n_b - column, LANES), width,
+                 panels + column * width)
         for i in range(n_a):
-            accumulate_row(metric, a + i * rows.width + start, panel, size, rows.p,
-                           block + i * LANES)
-        start += size
-    for j in range(LANES):
-        of_b[j] = rows.of_b[first_b + min(j, n_b - 1)] if rows.of_b != NULL else 0
-    for i in range(n_a):
-        if rows.of_a != NULL:
-            of_a = rows.of_a[first_a + i]
-        for j in range(LANES):
-            block[i * LANES + j] = finish(
-                metric, block[i * LANES + j], of_a, of_b[j], rows.width, rows.p)
+            sums = totals + i * LANES
+            for panel in range(n_panels):
+                column = panel * LANES
+                accumulate_row(metric, a + i * rows.width + start, panels + column * width, width,
+                               rows.p, start == 0, sums)
+                if is_last:
+                    finish_row(metric, rows, first_a + i, first_b + column,
+                               min(n_b - column, LANES), sums, out + column)
+            if is_last:
+                out += stride - i * shrink
+        start += width
 
 
 cdef inline void measure_of(

@@ -109,7 +109,7 @@ cdef inline void nearest_of_all(
     start_heaps(n, k, distances, indices, n_b)
     while column < n_b:
         size = min(n_b - column, LANES)
-        block_of(NULL, rows, first, n, column, size, block)
+        block_of(NULL, rows, first, n, column, size, block, LANES, 0)
         for i in range(n):
             if not any_nearer(block + i * LANES, distances[i * k]):
                 continue

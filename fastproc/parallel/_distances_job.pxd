@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from fastproc.kernels._common cimport LANES
 from fastproc.kernels._distances cimport (
-    BLOCK_ROWS, NEAREST_ROWS, Rows, Screen, block_t, nearest_t, screened_t,
+    BLOCK_ROWS, NEAREST_ROWS, Rows, Screen, block_columns, block_t, nearest_t, screened_t,
 )
 
 cdef struct DistanceJob:
@@ -40,35 +40,46 @@ cdef inline Py_ssize_t pairs_before(Py_ssize_t row, Py_ssize_t n) noexcept nogil
 cdef inline void do_tile(void* argument, Py_ssize_t unit) noexcept nogil:
     """Compute the distances between BLOCK_ROWS rows of `a` and a tile's rows of `b`."""
     cdef DistanceJob* job = <DistanceJob*>argument
-    cdef double block[BLOCK_ROWS * LANES]
     cdef Py_ssize_t first = unit // job.tiles * BLOCK_ROWS, column = unit % job.tiles * job.tile
     cdef Py_ssize_t n_rows = min(job.n_a - first, BLOCK_ROWS)
     cdef Py_ssize_t last = min(column + job.tile, job.n_b), size
-    while column < last:
+    cdef Py_ssize_t most = block_columns(job.rows.width)
+    cdef double* out
+    if not job.condensed:
+        while column < last:
+            size = min(last - column, most)
+            job.block(NULL, &job.rows, first, n_rows, column, size,
+                      job.out + first * job.n_b + column, job.n_b, 0)
+            column += size
+        return
+    # Of the pairs i < j, first those on both sides of the diagonal, of which a part is there.
+    while column < last and column < first + n_rows:
         size = min(last - column, LANES)
-        # Of a condensed result, only what is right of the diagonal is there.
-        if not job.condensed or column + size > first + 1:
-            job.block(NULL, &job.rows, first, n_rows, column, size, block)
-            store_block(job, first, n_rows, column, size, block)
+        if column + size > first + 1:
+            do_diagonal(job, first, n_rows, column, size)
+        column += size
+    while column < last:
+        size = min(last - column, most)
+        # From a pair to that below it, there are as many as follow in the row, less one a row.
+        out = job.out + pairs_before(first, job.n_b) + column - (first + 1)
+        job.block(NULL, &job.rows, first, n_rows, column, size, out, job.n_b - first - 2, 1)
         column += size
 
 
-cdef inline void store_block(
+cdef inline void do_diagonal(
     const DistanceJob* job, Py_ssize_t first, Py_ssize_t n_rows, Py_ssize_t column,
-    Py_ssize_t size, const double* block
+    Py_ssize_t size
 ) noexcept nogil:
+    """Compute at most LANES columns of a tile, and keep what is right of the diagonal."""
+    cdef double block[BLOCK_ROWS * LANES]
     cdef Py_ssize_t i, row, start
-    cdef double* target
+    job.block(NULL, &job.rows, first, n_rows, column, size, block, LANES, 0)
     for i in range(n_rows):
         row = first + i
-        start = column
-        target = job.out + row * job.n_b
-        if job.condensed:
-            start = max(column, row + 1)
-            target = job.out + pairs_before(row, job.n_b) - (row + 1)
+        start = max(column, row + 1)
         if start < column + size:
-            memcpy(target + start, block + i * LANES + start - column,
-                   (column + size - start) * sizeof(double))
+            memcpy(job.out + pairs_before(row, job.n_b) + start - (row + 1),
+                   block + i * LANES + start - column, (column + size - start) * sizeof(double))
 
 
 cdef inline void do_search(void* argument, Py_ssize_t unit) noexcept nogil:
