@@ -37,9 +37,15 @@ cdef extern from *:
         ABREAST "FASTPROC_ABREAST"      # rows of `a` whose sums fill the registers
     float multiply_add "FASTPROC_MULTIPLY_ADD"(float a, float b, float c) nogil
 
-# Candidates that are computed in full side by side, as each sum is a chain of additions.
+# Candidates that are computed in full side by side, as each sum is a chain of additions: they wait
+# until there are so many.
 cdef enum:
     BATCH = 4
+
+cdef struct Candidates:
+    Py_ssize_t places[BATCH]
+    Py_ssize_t size
+    float limit              # the greatest estimate of who could be as near as the top of the heap
 
 
 # Heaps -------------------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ cdef inline float limit_of(const Screen* screen, double top, double squares) noe
     """Return the greatest estimate of a pair that could be as near as the top of the heap."""
     cdef double limit
     if top != top:
-        return FLT_MAX                      # what is beyond is padding
+        return FLT_MAX
     if screen.is_root:
         top = top * top
     # What is added here and there is more than the roundings in this function.
@@ -228,52 +234,64 @@ cdef inline void nearest_by_screen(
     Py_ssize_t k, double* distances, int64_t* indices
 ) noexcept nogil:
     cdef float estimates[ABREAST * LANES]
-    cdef float limits[NEAREST_ROWS]
+    cdef Candidates candidates[NEAREST_ROWS]
     cdef Py_ssize_t column = 0, i, j, width = screen.width
     start_heaps(n, k, distances, indices, n_b)
     for i in range(n):
-        limits[i] = FLT_MAX
+        candidates[i].size = 0
+        candidates[i].limit = FLT_MAX           # what is beyond is padding
     while column < n_b:
         i = 0
         while i < n:
             estimate(screen.rows + (first + i) * width, width, screen.panels + column * width,
                      screen.offsets + column, estimates)
-            for j in range(min(ABREAST, n - i)):
-                limits[i + j] = take_candidates(
-                    screen, rows, first + i + j, column, estimates + j * LANES, limits[i + j], k,
-                    distances + (i + j) * k, indices + (i + j) * k)
+            for j in range(i, min(i + ABREAST, n)):
+                take_candidates(
+                    screen, rows, first + j, column, estimates + (j - i) * LANES, k,
+                    distances + j * k, indices + j * k, &candidates[j])
             i += ABREAST
         column += LANES
     for i in range(n):
+        compute_candidates(screen, rows, first + i, k, distances + i * k, indices + i * k,
+                           &candidates[i])
         sort_heap(distances + i * k, indices + i * k, k)
 
 
-cdef inline float take_candidates(
+cdef inline void take_candidates(
     const Screen* screen, const Rows* rows, Py_ssize_t row, Py_ssize_t column, float* estimates,
-    float limit, Py_ssize_t k, double* distances, int64_t* indices
+    Py_ssize_t k, double* distances, int64_t* indices, Candidates* candidates
 ) noexcept nogil:
-    """Compute what could be near enough, the likeliest first; return the limit that is then."""
-    cdef const double* candidates[BATCH]
-    cdef double totals[BATCH]
-    cdef Py_ssize_t places[BATCH]
-    cdef Py_ssize_t size, i, j
-    if not any_at_most(estimates, limit):
-        return limit
+    """Take those of LANES rows of `b` that could be near enough, the likeliest first."""
+    cdef Py_ssize_t j
+    if not any_at_most(estimates, candidates.limit):
+        return
     j = place_of_least(estimates)
-    while estimates[j] <= limit:
-        size = 0
-        while size < BATCH and estimates[j] <= limit:
-            places[size] = column + j
-            size += 1
-            estimates[j] = INFINITY
-            j = place_of_least(estimates)
-        for i in range(BATCH):
-            candidates[i] = rows.b + places[min(i, size - 1)] * screen.width
-        squared_distances(rows.a + row * screen.width, candidates, screen.width, totals)
-        for i in range(size):
-            if screen.is_root:
-                totals[i] = sqrt(totals[i])
-            if is_farther(distances[0], indices[0], totals[i], places[i]):
-                sink(distances, indices, k, totals[i], places[i])
-        limit = limit_of(screen, distances[0], screen.squares[row])
-    return limit
+    while estimates[j] <= candidates.limit:
+        candidates.places[candidates.size] = column + j
+        candidates.size += 1
+        estimates[j] = INFINITY
+        if candidates.size == BATCH:
+            compute_candidates(screen, rows, row, k, distances, indices, candidates)
+        j = place_of_least(estimates)
+
+
+cdef inline void compute_candidates(
+    const Screen* screen, const Rows* rows, Py_ssize_t row, Py_ssize_t k, double* distances,
+    int64_t* indices, Candidates* candidates
+) noexcept nogil:
+    """Compute the distances of the candidates of one row, keep the nearest, and forget them."""
+    cdef const double* b[BATCH]
+    cdef double totals[BATCH]
+    cdef Py_ssize_t i
+    if candidates.size == 0:
+        return
+    for i in range(BATCH):
+        b[i] = rows.b + candidates.places[min(i, candidates.size - 1)] * screen.width
+    squared_distances(rows.a + row * screen.width, b, screen.width, totals)
+    for i in range(candidates.size):
+        if screen.is_root:
+            totals[i] = sqrt(totals[i])
+        if is_farther(distances[0], indices[0], totals[i], candidates.places[i]):
+            sink(distances, indices, k, totals[i], candidates.places[i])
+    candidates.size = 0
+    candidates.limit = limit_of(screen, distances[0], screen.squares[row])
