@@ -37,6 +37,10 @@ cdef extern from *:
         ABREAST "FASTPROC_ABREAST"      # rows of `a` whose sums fill the registers
     float multiply_add "FASTPROC_MULTIPLY_ADD"(float a, float b, float c) nogil
 
+# Columns of a panel of LANES rows that stays in the L1 cache: 16 KiB.
+cdef enum:
+    SCREEN_PANEL = 128
+
 # Candidates that are computed in full side by side, as each sum is a chain of additions: they wait
 # until there are so many.
 cdef enum:
@@ -158,23 +162,43 @@ cdef inline void move_rows(
             b + i * screen.width, screen, LANES, panel + i % LANES))
 
 
-cdef inline void estimate(
-    const float* a, Py_ssize_t width, const float* panel, const float* offsets, float* estimates
+cdef inline void multiply_rows(
+    const float* a, Py_ssize_t stride, const float* panel, Py_ssize_t width, bint is_first,
+    float* products
 ) noexcept nogil:
-    """Write half the squared distances, less what is the row's own, for ABREAST rows of `a`."""
+    """Add some columns to the scalar products of ABREAST rows of `a` and LANES rows of `b`."""
     cdef float lanes[ABREAST][LANES]
     cdef Py_ssize_t i, j, k
     for i in range(ABREAST):
         for j in range(LANES):
-            lanes[i][j] = 0
+            lanes[i][j] = 0 if is_first else products[i * LANES + j]
     for k in range(width):
         for i in range(ABREAST):
             for j in range(LANES):
                 lanes[i][j] = multiply_add(
-                    a[i * width + k], panel[k * LANES + j], lanes[i][j])
+                    a[i * stride + k], panel[k * LANES + j], lanes[i][j])
     for i in range(ABREAST):
         for j in range(LANES):
-            estimates[i * LANES + j] = offsets[j] - lanes[i][j]
+            products[i * LANES + j] = lanes[i][j]
+
+
+cdef inline void estimate(
+    const Screen* screen, Py_ssize_t first, Py_ssize_t n, Py_ssize_t column, float* estimates
+) noexcept nogil:
+    """Write half the squared distances between `n` rows and LANES, less what is the row's own."""
+    cdef const float* panel = screen.panels + column * screen.width
+    cdef Py_ssize_t start = 0, width, i, j
+    while start < screen.width:
+        width = min(screen.width - start, SCREEN_PANEL)
+        i = 0
+        while i < n:
+            multiply_rows(screen.rows + (first + i) * screen.width + start, screen.width,
+                          panel + start * LANES, width, start == 0, estimates + i * LANES)
+            i += ABREAST
+        start += width
+    for i in range(n):
+        for j in range(LANES):
+            estimates[i * LANES + j] = screen.offsets[column + j] - estimates[i * LANES + j]
 
 
 cdef inline bint any_at_most(const float* estimates, float limit) noexcept nogil:
@@ -233,23 +257,18 @@ cdef inline void nearest_by_screen(
     const Screen* screen, const Rows* rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_b,
     Py_ssize_t k, double* distances, int64_t* indices
 ) noexcept nogil:
-    cdef float estimates[ABREAST * LANES]
+    cdef float estimates[(NEAREST_ROWS + ABREAST) * LANES]
     cdef Candidates candidates[NEAREST_ROWS]
-    cdef Py_ssize_t column = 0, i, j, width = screen.width
+    cdef Py_ssize_t column = 0, i
     start_heaps(n, k, distances, indices, n_b)
     for i in range(n):
         candidates[i].size = 0
         candidates[i].limit = FLT_MAX           # what is beyond is padding
     while column < n_b:
-        i = 0
-        while i < n:
-            estimate(screen.rows + (first + i) * width, width, screen.panels + column * width,
-                     screen.offsets + column, estimates)
-            for j in range(i, min(i + ABREAST, n)):
-                take_candidates(
-                    screen, rows, first + j, column, estimates + (j - i) * LANES, k,
-                    distances + j * k, indices + j * k, &candidates[j])
-            i += ABREAST
+        estimate(screen, first, n, column, estimates)
+        for i in range(n):
+            take_candidates(screen, rows, first + i, column, estimates + i * LANES, k,
+                            distances + i * k, indices + i * k, &candidates[i])
         column += LANES
     for i in range(n):
         compute_candidates(screen, rows, first + i, k, distances + i * k, indices + i * k,
