@@ -79,10 +79,9 @@ cdef struct Screen:
     float* panels            # `b`, LANES rows side by side
     float* offsets           # half the squared norm of each row, less the doubt
 
-# Fills the memory of a screen.
+# Fills the memory of a screen with what it needs of rows `first` to `last`.
 ctypedef void (*move_t)(
-    const Screen* screen, const double* a, Py_ssize_t n_a, const double* b,
-    Py_ssize_t n_b) noexcept nogil
+    const Screen* screen, const double* x, Py_ssize_t first, Py_ssize_t last) noexcept nogil
 
 # The k <= n_b nearest of all n_b rows of `b`, for each of `n` <= NEAREST_ROWS rows of `a`: k places
 # a row in `distances` and `indices`.
@@ -99,5 +98,6 @@ cdef struct DistanceTable:
     block_t blocks[N_METRICS]
     measure_t measures[N_METRICS]        # NULL where none is needed
     nearest_t nearest
-    move_t move
+    move_t move_a
+    move_t move_b
     screened_t screened

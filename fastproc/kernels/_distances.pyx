@@ -25,7 +25,9 @@ from fastproc.kernels._distances cimport (
     BLOCK_ROWS, CHEBYSHEV, CITYBLOCK, COSINE, EUCLIDEAN, HAMMING, JACCARD,
     MINKOWSKI, MINKOWSKI_WHOLE, PANEL, SQEUCLIDEAN, DistanceTable, Rows, block_t, measure_t,
 )
-from fastproc.kernels._nearest cimport move_rows, nearest_by_screen, nearest_of_all
+from fastproc.kernels._nearest cimport (
+    move_rows, move_to_panels, nearest_by_screen, nearest_of_all,
+)
 
 cdef DistanceTable _table
 
@@ -242,7 +244,8 @@ _table.measures[COSINE] = <measure_t>measure_of[Cosine]
 _table.measures[JACCARD] = <measure_t>measure_of[Jaccard]
 
 _table.nearest = nearest_of_all
-_table.move = move_rows
+_table.move_a = move_rows
+_table.move_b = move_to_panels
 _table.screened = nearest_by_screen
 
 #: The table of this CPU level.

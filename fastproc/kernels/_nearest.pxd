@@ -148,15 +148,22 @@ cdef inline double move_row(
 
 
 cdef inline void move_rows(
-    const Screen* screen, const double* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b
+    const Screen* screen, const double* a, Py_ssize_t first, Py_ssize_t last
 ) noexcept nogil:
-    """Write what the screen reads: rows of `a`, and panels of LANES rows of `b`."""
+    """Write what the screen reads of some rows of `a`."""
     cdef Py_ssize_t i
-    cdef float* panel
-    for i in range(n_a):
+    for i in range(first, last):
         screen.squares[i] = move_row(
             a + i * screen.width, screen, 1, screen.rows + i * screen.width)
-    for i in range(n_b):
+
+
+cdef inline void move_to_panels(
+    const Screen* screen, const double* b, Py_ssize_t first, Py_ssize_t last
+) noexcept nogil:
+    """Write what the screen reads of some rows of `b`, LANES side by side."""
+    cdef Py_ssize_t i
+    cdef float* panel
+    for i in range(first, last):
         panel = screen.panels + i // LANES * LANES * screen.width
         screen.offsets[i] = <float>(0.5 * (1.0 - screen.doubt) * move_row(
             b + i * screen.width, screen, LANES, panel + i % LANES))

@@ -43,7 +43,7 @@ from fastproc.kernels._distances cimport (
     Screen,
 )
 from fastproc.parallel._distances_job cimport (
-    DistanceJob, NearestJob, do_search, do_tile, pairs_before,
+    DistanceJob, NearestJob, do_move, do_search, do_tile, pairs_before,
 )
 from fastproc.parallel._gate cimport dtype_code, is_array, table_of
 from fastproc.parallel._threads cimport run_units, threads_for
@@ -74,6 +74,9 @@ cdef object _float64 = np.dtype(np.float64)
 cdef double NS_PER_COLUMN = 0.1
 cdef double NS_PER_POWER = 20
 cdef double NS_PER_PAIR = 1
+# For an element that is moved for the screen, and what the screen takes of the whole time.
+cdef double NS_PER_MOVE = 3
+cdef double SCREEN_SHARE = 0.3
 
 # Work for which the GIL is kept: giving it up and taking it back takes about as long.
 cdef double SMALL_NS = 10_000
@@ -124,13 +127,16 @@ def _distance_units(int metric, double p, list arrays, Py_ssize_t first, Py_ssiz
 
 cdef object _measures(int metric, ndarray x):
     """Return what the metric needs to know of each row; None for nothing."""
-    cdef npy_intp n = PyArray_DIM(x, 0)
+    cdef npy_intp n = PyArray_DIM(x, 0), width = PyArray_DIM(x, 1)
+    cdef const double* rows = <const double*>PyArray_DATA(x)
     cdef ndarray measures
+    cdef double* out
     if _table.measures[metric] == NULL:
         return None
     measures = PyArray_EMPTY(1, &n, NPY_DOUBLE, 0)
-    _table.measures[metric](NULL, <const double*>PyArray_DATA(x), n, PyArray_DIM(x, 1),
-                            <double*>PyArray_DATA(measures))
+    out = <double*>PyArray_DATA(measures)
+    with nogil:
+        _table.measures[metric](NULL, rows, n, width, out)
     return measures
 
 
@@ -260,6 +266,7 @@ cdef Py_ssize_t _prepare_nearest(
     ndarray of_a, ndarray of_b, tuple screen
 ) except -1:
     """Plan a search, whose result goes to `found`; return how many units there are."""
+    job.move_a, job.move_b = _table.move_a, _table.move_b
     job.nearest, job.screened = _table.nearest, _table.screened
     job.block = _table.blocks[metric]
     _set_rows(&job.rows, p, a, b, of_a, of_b)
@@ -277,8 +284,9 @@ cdef int _set_screen(Screen* screen, int metric, tuple parts) except -1:
     screen.scale, middle, rows, squares, panels, offsets = parts
     screen.width = PyArray_SIZE(middle)
     screen.middle = <const double*>PyArray_DATA(middle)
-    # In units of 2**-24: a column's product and sum, and some twenty roundings beside them; twice
-    # as much as they can be.  What underflows is beyond that.
+    # Shares of the squared norms, in units of 2**-24: 1 for each column's product and sum, 4 for
+    # rounding the rows, 3 for the offset and the difference; all of it twice, and some more.  What
+    # underflows is below 2**-149 for each column.
     screen.doubt = 2.0 * (screen.width + 24) * 2.0 ** -24
     screen.least_doubt = screen.width * 2.0 ** -140
     screen.is_root = metric == EUCLIDEAN
@@ -290,18 +298,17 @@ cdef int _set_screen(Screen* screen, int metric, tuple parts) except -1:
 
 
 cdef tuple _screen(int metric, ndarray a, ndarray b, Py_ssize_t k):
-    """Return the parts of a screen, moved rows included; None where it would not pay."""
-    cdef Screen screen
+    """Return the parts of a screen, the moved rows yet to be filled in; None if it won't pay."""
     cdef Py_ssize_t n_a = PyArray_DIM(a, 0), n_b = PyArray_DIM(b, 0), width = PyArray_DIM(b, 1)
     cdef Py_ssize_t n_panels = (n_b + LANES - 1) // LANES
     cdef double most
     if metric != EUCLIDEAN and metric != SQEUCLIDEAN or not plan.is_screened(n_a, n_b, width, k):
         return None
     # A bound on what the moved rows can be.  Without NaN, and far from where squares are 0 or Inf.
-    most = 2 * max(np.abs([minmax(a, workers=1), minmax(b, workers=1)]).max(), 0)
+    most = 2 * np.abs([minmax(a, workers=1), minmax(b, workers=1)]).max()
     if not 1e-100 < most < 1e150:
         return None
-    parts = (
+    return (
         2.0 ** -int(np.frexp(most)[1]),
         mean(b, axis=0, workers=1),
         np.zeros((n_a + SPARE_ROWS, width), np.float32),
@@ -309,11 +316,6 @@ cdef tuple _screen(int metric, ndarray a, ndarray b, Py_ssize_t k):
         np.zeros((n_panels, width, LANES), np.float32),
         np.full(n_panels * LANES, np.inf, np.float32),
     )
-    _set_screen(&screen, metric, parts)
-    with nogil:
-        _table.move(&screen, <const double*>PyArray_DATA(a), n_a,
-                    <const double*>PyArray_DATA(b), n_b)
-    return parts
 
 
 def _nearest_units(
@@ -339,7 +341,7 @@ def nearest(XA, XB, k=1, metric="euclidean", *, p=2, workers=None):
     cdef int number = _number_of(name, order), n_threads
     cdef ndarray a = _rows("nearest", "XA", XA, name)
     cdef ndarray b = a if XB is XA else _rows("nearest", "XB", XB, name)
-    cdef Py_ssize_t n_units, unit, n_neighbours
+    cdef Py_ssize_t n_units, unit, n_neighbours, moves
     cdef npy_intp shape[3]
     if PyArray_DIM(a, 1) != PyArray_DIM(b, 1):
         validate_distances.check_widths("nearest", a, b)
@@ -354,7 +356,11 @@ def nearest(XA, XB, k=1, metric="euclidean", *, p=2, workers=None):
         &job, number, order, n_neighbours, found, a, b, of_a, of_b, screen)
     work = _work(number, job.n_a * <double>job.n_b, job.rows.width)
     if screen is not None:
-        work *= 0.4
+        work *= SCREEN_SHARE
+        moves = n_units + (job.n_b + NEAREST_ROWS - 1) // NEAREST_ROWS
+        n_threads = threads_for(workers, (job.n_a + job.n_b) * job.rows.width * NS_PER_MOVE, moves)
+        # For a pool's processes, which will read it, it is done by this thread.
+        run_units(do_move, &job, moves, max(n_threads, 1))
     n_threads = threads_for(workers, work, n_units)
     if n_threads == 1 and work < SMALL_NS:
         for unit in range(n_units):

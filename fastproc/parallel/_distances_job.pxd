@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from fastproc.kernels._common cimport LANES
 from fastproc.kernels._distances cimport (
-    BLOCK_ROWS, NEAREST_ROWS, Rows, Screen, block_columns, block_t, nearest_t, screened_t,
+    BLOCK_ROWS, NEAREST_ROWS, Rows, Screen, block_columns, block_t, move_t, nearest_t, screened_t,
 )
 
 cdef struct DistanceJob:
@@ -19,6 +19,8 @@ cdef struct DistanceJob:
     double* out
 
 cdef struct NearestJob:
+    move_t move_a
+    move_t move_b
     nearest_t nearest
     screened_t screened
     block_t block
@@ -80,6 +82,17 @@ cdef inline void do_diagonal(
         if start < column + size:
             memcpy(job.out + pairs_before(row, job.n_b) + start - (row + 1),
                    block + i * LANES + start - column, (column + size - start) * sizeof(double))
+
+
+cdef inline void do_move(void* argument, Py_ssize_t unit) noexcept nogil:
+    """Prepare the screen of NEAREST_ROWS rows: units of `a`, and after these of `b`."""
+    cdef NearestJob* job = <NearestJob*>argument
+    cdef Py_ssize_t units_of_a = (job.n_a + NEAREST_ROWS - 1) // NEAREST_ROWS
+    cdef Py_ssize_t first = (unit if unit < units_of_a else unit - units_of_a) * NEAREST_ROWS
+    if unit < units_of_a:
+        job.move_a(&job.screen, job.rows.a, first, min(first + NEAREST_ROWS, job.n_a))
+    else:
+        job.move_b(&job.screen, job.rows.b, first, min(first + NEAREST_ROWS, job.n_b))
 
 
 cdef inline void do_search(void* argument, Py_ssize_t unit) noexcept nogil:
