@@ -73,6 +73,8 @@ def _scipy(name: str) -> Function:
 
 def _sklearn_nearest() -> Function:
     metrics: Any = importlib.import_module("sklearn.metrics")
+    # Which scikit-learn needs, so it is there; it has no way of its own to say one thread.
+    importlib.import_module("threadpoolctl").threadpool_limits(1)
 
     def nearest(a: Array, b: Array) -> tuple[Array, Array]:
         indices, distances = metrics.pairwise_distances_argmin_min(a, b)
