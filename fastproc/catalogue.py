@@ -36,6 +36,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "describe": ("describe",),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
+    "distances": ("cdist", "pdist", "nearest"),
 }
 
 #: By public function, its family.

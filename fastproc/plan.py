@@ -24,6 +24,10 @@ HISTOGRAM_UNIT = 1 << 18
 #: beside the cost of taking a unit.
 ELEMENTWISE_UNIT = 1 << 14
 
+#: Rows of the second array in a unit of distances, which has 128 of the first: for rows of 128
+#: columns it takes some 1 ms, for rows of 2 some 0.1 ms.
+DISTANCE_TILE = 1024
+
 #: Tasks that a pool is given per worker: more than one, so that a disturbed worker does not hold
 #: up the others by much; few, since each task costs a round trip.
 TASKS_PER_WORKER = 2
@@ -77,6 +81,19 @@ def histogram_units(size: int, n_bins: int) -> int:
     2
     """
     return -(-size // max(HISTOGRAM_UNIT, 8 * n_bins))
+
+
+def is_screened(n_a: int, n_b: int, width: int, k: int) -> bool:
+    """Return whether a look at all pairs in float32 makes the search for neighbours quicker.
+
+    Preparing it must cost little beside the search, and it must rule out most pairs.
+
+    Examples
+    --------
+    >>> is_screened(3000, 3000, 128, k=1), is_screened(1, 3000, 128, k=1)
+    (True, False)
+    """
+    return n_a >= 32 and n_b >= 8 * k + 64 and 12 <= width <= 1 << 20
 
 
 def task_ranges(n_units: int, n_workers: int) -> list[tuple[int, int]]:

@@ -11,7 +11,6 @@ plain Python gets in a line or three.
 
 from __future__ import annotations
 
-import array
 import functools
 import importlib
 from collections.abc import Callable, Mapping
@@ -81,7 +80,9 @@ class Case:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
-        buffers = (array.array(each.dtype.char, each.tobytes()) for each in arrays)
+        buffers = (
+            memoryview(each.tobytes()).cast(each.dtype.char, each.shape) for each in arrays
+        )
         return functools.partial(twin, *buffers, **self.options)
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:

@@ -4,17 +4,14 @@ Every public kernel has a twin here with its name and signature.  A twin takes t
 the buffer protocol) or nested sequences, uses only the standard library, and is written to be
 read: plain loops in place of the kernels' lanes, blocks and threads.
 
-::
-
-    dtypes        how numbers promote, round and wrap
-      buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes  checks  describe
-                                   histogram
+``dtypes`` says how numbers promote, round and wrap; ``buffers``, above it, reads, writes and walks
+along axes; each of the others has a family of kernels.
 """
 
 from fastproc.kernels.reference.buffers import AxisError
 from fastproc.kernels.reference.checks import all_finite, allnan, anynan
 from fastproc.kernels.reference.describe import DescribeResult, describe
+from fastproc.kernels.reference.distances import cdist, nearest, pdist
 from fastproc.kernels.reference.elementwise import add, cube, negative, square
 from fastproc.kernels.reference.extremes import (
     argmax,
@@ -50,6 +47,7 @@ __all__ = [
     "anynan",
     "argmax",
     "argmin",
+    "cdist",
     "cube",
     "describe",
     "histogram",
@@ -66,7 +64,9 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "nearest",
     "negative",
+    "pdist",
     "square",
     "ss",
     "std",
