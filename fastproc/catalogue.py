@@ -28,8 +28,20 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "nanminmax",
         "nanargmin",
         "nanargmax",
+        "logsumexp",
     ),
-    "elementwise": ("square", "cube", "negative", "add"),
+    "elementwise": (
+        "square",
+        "cube",
+        "negative",
+        "add",
+        "axpy",
+        "sigmoid",
+        "polyval",
+        "clip",
+        "replace",
+    ),
+    "softmax": ("softmax", "log_softmax"),
     "histogram": ("histogram",),
 }
 

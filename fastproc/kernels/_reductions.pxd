@@ -35,6 +35,7 @@ cdef enum:
     NANMINMAX
     NANARGMIN
     NANARGMAX
+    LOGSUMEXP
     N_REDUCTIONS
 
 # What `finalize` found; the gate turns it into NumPy's warning or exception.
@@ -54,6 +55,7 @@ cdef union Number:
 #                b: the sum of squared deviations from the mean
 #   min, max     a: least       b: greatest    n: how many were NaN: exactly if all were, else at
 #                                                 least one if any was
+#   logsumexp    a: greatest    b: the sum of exp(x - greatest)     n: how many
 #   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere; by
 #                                                 `partial` only where the chunk begins
 cdef struct State:

@@ -1,6 +1,6 @@
 """Layer: parallel.  Types of the reductions' gates."""
 
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
 
@@ -166,6 +166,15 @@ def nanargmax(
     out: _Array | None = None,
     *,
     keepdims: bool = False,
+    workers: _Workers = None,
+) -> Any: ...
+def logsumexp(
+    a: npt.ArrayLike,
+    axis: _Axes = None,
+    b: None = None,
+    keepdims: bool = False,
+    return_sign: Literal[False] = False,
+    *,
     workers: _Workers = None,
 ) -> Any: ...
 def _reduce_units(

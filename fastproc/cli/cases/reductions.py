@@ -49,6 +49,22 @@ def _numpy_nanminmax(x: Array) -> tuple[Any, Any]:
     return np.nanmin(x), np.nanmax(x)
 
 
+def _logsumexp(x: List) -> float:
+    greatest = max(x)
+    return greatest + math.log(sum([math.exp(v - greatest) for v in x]))
+
+
+def _numpy_logsumexp(x: Array) -> Any:
+    greatest = np.max(x)
+    terms = np.subtract(x, greatest)
+    return greatest + np.log(np.sum(np.exp(terms, out=terms)))
+
+
+def _scipy_logsumexp() -> Function:
+    function: Function = importlib.import_module("scipy.special").logsumexp
+    return function
+
+
 def _bottleneck(name: str) -> Function:
     bottleneck = importlib.import_module("bottleneck")
     if name == "nanminmax":
@@ -87,4 +103,12 @@ CASES = (
     _reduction("nanminmax", _numpy_nanminmax, _of_numbers(_minmax)),
     _reduction("nanargmin", np.nanargmin, lambda x: x.index(min(_numbers(x)))),
     _reduction("nanargmax", np.nanargmax, lambda x: x.index(max(_numbers(x)))),
+    Case(
+        "logsumexp",
+        "reduction",
+        normal_numbers,
+        _numpy_logsumexp,
+        {"scipy": _scipy_logsumexp},
+        _logsumexp,
+    ),
 )

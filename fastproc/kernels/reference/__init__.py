@@ -9,11 +9,21 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
         elementwise  reductions  extremes
-                                   histogram
+                       softmax     histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
-from fastproc.kernels.reference.elementwise import add, cube, negative, square
+from fastproc.kernels.reference.elementwise import (
+    add,
+    axpy,
+    clip,
+    cube,
+    negative,
+    polyval,
+    replace,
+    sigmoid,
+    square,
+)
 from fastproc.kernels.reference.extremes import (
     argmax,
     argmin,
@@ -28,6 +38,7 @@ from fastproc.kernels.reference.extremes import (
 )
 from fastproc.kernels.reference.histogram import histogram
 from fastproc.kernels.reference.reductions import (
+    logsumexp,
     mean,
     nanmean,
     nanstd,
@@ -37,14 +48,19 @@ from fastproc.kernels.reference.reductions import (
     sum,
     var,
 )
+from fastproc.kernels.reference.softmax import log_softmax, softmax
 
 __all__ = [
     "AxisError",
     "add",
     "argmax",
     "argmin",
+    "axpy",
+    "clip",
     "cube",
     "histogram",
+    "log_softmax",
+    "logsumexp",
     "max",
     "mean",
     "min",
@@ -59,6 +75,10 @@ __all__ = [
     "nansum",
     "nanvar",
     "negative",
+    "polyval",
+    "replace",
+    "sigmoid",
+    "softmax",
     "square",
     "std",
     "sum",
