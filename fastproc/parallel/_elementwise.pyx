@@ -242,6 +242,7 @@ cdef object _unary(int name, str label, object x, object numbers, object out, ob
         return _compute(name, True, label, (x,), numbers, out, workers)
     array = <ndarray>x
     code = dtype_code(array)
+    # Square, cube and negative, that is.
     if code < 0 and out is None and name <= NEGATIVE and is_narrow_integer(array):
         return _by_numpy(name, as_ndarray(x))
     kernel = _table.unaries[name][code] if code >= 0 else NULL

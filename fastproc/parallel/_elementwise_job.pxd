@@ -21,7 +21,7 @@ from fastproc.parallel._walk cimport (
 cdef struct ElementwiseJob:
     unary_t unary            # NULL for a binary kernel
     binary_t binary
-    Parameters parameters
+    Parameters parameters    # which outlive the job; none for most kernels
     Py_ssize_t itemsize
     Walk walk                # operand 0 is the output
     Py_ssize_t size
