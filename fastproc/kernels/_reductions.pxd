@@ -39,6 +39,7 @@ cdef enum:
     ANYNAN
     ALLNAN
     ALL_FINITE
+    LOGSUMEXP
     N_REDUCTIONS
 
 # What `finalize` found; the gate turns it into NumPy's warning or exception.
@@ -59,6 +60,7 @@ cdef union Number:
 #   min, max     a: least       b: greatest    n: how many were NaN: exactly if all were, else at
 #                                                 least one if any was
 #   anynan, ...                                n: how many elements decide the answer
+#   logsumexp    a: greatest    b: the sum of exp(x - greatest)     n: how many
 #   argmin/max   a: the extreme                n: where it first stands, -1 for nowhere; by
 #                                                 `partial` only where the chunk begins
 cdef struct State:

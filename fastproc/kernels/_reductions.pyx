@@ -48,6 +48,12 @@ from fastproc.kernels._extremes cimport (
     nanmin_finalize,
     nanminmax_finalize,
 )
+from fastproc.kernels._logsumexp cimport (
+    logsumexp_columns,
+    logsumexp_finalize,
+    logsumexp_merge,
+    logsumexp_partial,
+)
 from fastproc.kernels._reduce cimport (
     mean_columns,
     mean_finalize,
@@ -78,6 +84,7 @@ from fastproc.kernels._reductions cimport (
     ANYNAN,
     ARGMAX,
     ARGMIN,
+    LOGSUMEXP,
     MAX,
     MEAN,
     MIN,
@@ -157,6 +164,10 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
     partial = <partial_t>minmax_partial[scalar]
     _reduction(MINMAX, dtype, partial, columns, merge, <finalize_t>minmax_finalize[scalar])
     _reduction(NANMINMAX, dtype, partial, columns, merge, <finalize_t>nanminmax_finalize[scalar])
+
+    _reduction(LOGSUMEXP, dtype, <partial_t>logsumexp_partial[scalar],
+               <columns_t>logsumexp_columns[scalar], <merge_t>logsumexp_merge,
+               <finalize_t>logsumexp_finalize[scalar])
 
     _reduction(ARGMIN, dtype, <partial_t>argmin_partial[scalar],
                <columns_t>argmin_columns[scalar], <merge_t>argmin_merge[scalar],

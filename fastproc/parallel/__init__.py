@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fastproc.parallel._elementwise import *
     from fastproc.parallel._histogram import *
     from fastproc.parallel._reductions import *
+    from fastproc.parallel._softmax import *
 
 _import = lazy.importer(
     __name__,

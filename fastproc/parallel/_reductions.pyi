@@ -1,6 +1,6 @@
 """Layer: parallel.  Types of the reductions' gates."""
 
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -198,6 +198,15 @@ def all_finite(
     axis: _Axes = None,
     out: _Array | None = None,
     keepdims: bool = False,
+    *,
+    workers: _Workers = None,
+) -> Any: ...
+def logsumexp(
+    a: npt.ArrayLike,
+    axis: _Axes = None,
+    b: None = None,
+    keepdims: bool = False,
+    return_sign: Literal[False] = False,
     *,
     workers: _Workers = None,
 ) -> Any: ...

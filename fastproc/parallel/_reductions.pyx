@@ -34,8 +34,8 @@ from numpy cimport (
 
 from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT32, INT64
 from fastproc.kernels._reductions cimport (
-    ALL_FINITE, ALLNAN, ANYNAN, ARGMAX, ARGMIN, MAX, MEAN, MIN, MINMAX, NANARGMAX, NANARGMIN,
-    NANMAX, NANMEAN, NANMIN, NANMINMAX, NANSTD, NANSUM, NANVAR, SS, STD, SUM, VAR,
+    ALL_FINITE, ALLNAN, ANYNAN, ARGMAX, ARGMIN, LOGSUMEXP, MAX, MEAN, MIN, MINMAX, NANARGMAX,
+    NANARGMIN, NANMAX, NANMEAN, NANMIN, NANMINMAX, NANSTD, NANSUM, NANVAR, SS, STD, SUM, VAR,
 )
 from fastproc.kernels._reductions cimport FINE, NO_FREEDOM, NO_VALUE
 from fastproc.kernels._reductions cimport Finding, Reduction, ReductionTable, State
@@ -70,7 +70,7 @@ cdef const ReductionTable* _table = <const ReductionTable*>table_of("reductions"
 _NAMES = (
     "sum", "mean", "var", "std", "min", "max", "minmax", "argmin", "argmax",
     "nansum", "nanmean", "nanvar", "nanstd", "nanmin", "nanmax", "nanminmax", "nanargmin",
-    "nanargmax", "ss", "anynan", "allnan", "all_finite",
+    "nanargmax", "ss", "anynan", "allnan", "all_finite", "logsumexp",
 )
 
 cdef object _true = np.True_, _false = np.False_
@@ -82,6 +82,9 @@ def _as_bool(result):
 
 # What one thread needs for a byte it reduces, in nanoseconds; memory sets it, not the kernel.
 cdef double NS_PER_BYTE = 0.04
+
+# Where the exponential function sets it.
+cdef double NS_PER_BYTE_OF_EXP = 0.12
 
 
 cdef inline bint _is_arg(int name) noexcept:
@@ -245,7 +248,8 @@ cdef object _reduce_array(
     job.out_itemsize = item_size(result_code)
 
     n_threads = threads_for(
-        workers, PyArray_SIZE(array) * job.itemsize * NS_PER_BYTE, job.n_units)
+        workers, PyArray_SIZE(array) * job.itemsize * (
+            NS_PER_BYTE_OF_EXP if name == LOGSUMEXP else NS_PER_BYTE), job.n_units)
     if n_threads > 0:
         _run(&job, n_threads)
     else:
@@ -613,3 +617,9 @@ def allnan(a, axis=None, out=None, keepdims=False, *, workers=None):
 
 def all_finite(a, axis=None, out=None, keepdims=False, *, workers=None):
     return _reduce(ALL_FINITE, a, axis, None, out, keepdims, 0, workers)
+
+
+def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, workers=None):
+    if b is not None or return_sign is not False:
+        validate.refuse_weights(b)
+    return _reduce(LOGSUMEXP, a, axis, None, None, keepdims, 0, workers)

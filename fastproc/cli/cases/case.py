@@ -39,8 +39,8 @@ RELATIVE_TOLERANCE = 1e-9
 class Case:
     """A kernel with its input and the functions that compute it.
 
-    The functions take the arrays as positional arguments, then `options`, then `out` if the case
-    `has_out`.
+    The functions take what comes `before` and the arrays as positional arguments, then `options`,
+    then `out` if the case `has_out`.
     """
 
     kernel: str
@@ -52,6 +52,9 @@ class Case:
     #: As one would write it in plain Python, on lists.
     plain: Function
     options: Mapping[str, Any] = field(default_factory=dict)
+    before: tuple[Any, ...] = ()
+    #: Whether the first array is changed, and so is the answer.
+    in_place: bool = False
     has_out: bool = False
     #: Bytes of memory that must at least be read and written for an element of the first array.
     bytes_moved: int = 8
@@ -69,26 +72,25 @@ class Case:
 
     def numpy_call(self, arrays: Arrays) -> Call:
         """Return NumPy's computation as a call without arguments."""
-        return _written_out(self.numpy, arrays, {**self.options, **self._out(arrays)})
+        return self._call(self.numpy, arrays)
 
     def plain_call(self, arrays: Arrays) -> Call:
         """Return the plain-Python idiom on lists, in which Python is at its fastest."""
         lists = (each.tolist() for each in arrays)
-        return functools.partial(self.plain, *lists, **self.options)
+        return functools.partial(self.plain, *self.before, *lists, **self.options)
 
     def reference_call(self, arrays: Arrays) -> Call:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
-        buffers = (
-            memoryview(each.tobytes()).cast(each.dtype.char, each.shape) for each in arrays
-        )
-        return functools.partial(twin, *buffers, **self.options)
+        buffers = [memoryview(each.tobytes()).cast(each.dtype.char, each.shape) for each in arrays]
+        call = functools.partial(twin, *self.before, *buffers, **self.options)
+        return (lambda: (call(), buffers[0])[1]) if self.in_place else call
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:
         """Return fastproc's computation; shared arrays get a shared `out`."""
         kernel = getattr(fastproc, self.kernel)
-        return _written_out(kernel, arrays, {**self.options, **self._out(arrays), **workers})
+        return self._call(kernel, arrays, **workers)
 
     def peer_calls(self, arrays: Arrays) -> dict[str, Call]:
         """Return the computations of those peers whose packages are here."""
@@ -100,8 +102,7 @@ class Case:
                 if error.name != package:
                     raise
                 continue
-            keywords = {**self.options, **self._out(arrays)}
-            calls[package] = _written_out(function, arrays, keywords)
+            calls[package] = self._call(function, arrays)
         return calls
 
     def agree(self, result: Any, expected: Any, dtype: str = "float64") -> bool:
@@ -117,6 +118,12 @@ class Case:
             )
         )
 
+    def _call(self, function: Function, arrays: Arrays, **workers: Any) -> Call:
+        call = _written_out(
+            function, (*self.before, *arrays), {**self.options, **self._out(arrays), **workers}
+        )
+        return (lambda: (call(), arrays[0])[1]) if self.in_place else call
+
     def _out(self, arrays: Arrays) -> dict[str, Array]:
         if not self.has_out:
             return {}
@@ -127,7 +134,7 @@ class Case:
         return {"out": out}
 
 
-def _written_out(function: Function, arrays: Arrays, keywords: Mapping[str, Any]) -> Call:
+def _written_out(function: Function, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Call:
     """Return the call that a user would write, with its arguments in place.
 
     functools.partial merges keywords at every call, which takes longer than a kernel does on ten
@@ -135,9 +142,9 @@ def _written_out(function: Function, arrays: Arrays, keywords: Mapping[str, Any]
     """
     names: dict[str, Any] = {"function": function}
     arguments = []
-    for i, each in enumerate(arrays):
-        names[f"array{i}"] = each
-        arguments.append(f"array{i}")
+    for i, each in enumerate(values):
+        names[f"value{i}"] = each
+        arguments.append(f"value{i}")
     for keyword, value in keywords.items():
         names[keyword] = value
         arguments.append(f"{keyword}={keyword}")

@@ -23,6 +23,11 @@ def two_arrays(size: int) -> Arrays:
     return random.normal(1.0, 1.0, size), random.normal(1.0, 1.0, size)
 
 
+def whole_numbers(size: int) -> Arrays:
+    """Return one array of normal numbers around 1, rounded to whole ones."""
+    return (np.round(np.random.default_rng(SEED).normal(1.0, 1.0, size)),)
+
+
 def with_nan(size: int) -> Arrays:
     """Return normal numbers of which a seventh, at random places, is NaN; the first is not."""
     random = np.random.default_rng(SEED)

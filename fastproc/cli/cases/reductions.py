@@ -49,6 +49,22 @@ def _numpy_nanminmax(x: Array) -> tuple[Any, Any]:
     return np.nanmin(x), np.nanmax(x)
 
 
+def _logsumexp(x: List) -> float:
+    greatest = max(x)
+    return greatest + math.log(sum([math.exp(v - greatest) for v in x]))
+
+
+def _numpy_logsumexp(x: Array) -> Any:
+    greatest = np.max(x)
+    terms = np.subtract(x, greatest)
+    return greatest + np.log(np.sum(np.exp(terms, out=terms)))
+
+
+def _scipy_logsumexp() -> Function:
+    function: Function = importlib.import_module("scipy.special").logsumexp
+    return function
+
+
 def _bottleneck(name: str) -> Function:
     bottleneck = importlib.import_module("bottleneck")
     if name == "nanminmax":
@@ -109,4 +125,12 @@ CASES = (
     _check("anynan", _numpy_anynan, lambda x: any([v != v for v in x])),
     _check("allnan", lambda x: np.isnan(x).all(), lambda x: all([v != v for v in x])),
     _check("all_finite", lambda x: np.isfinite(x).all(), lambda x: all(map(math.isfinite, x))),
+    Case(
+        "logsumexp",
+        "reduction",
+        normal_numbers,
+        _numpy_logsumexp,
+        {"scipy": _scipy_logsumexp},
+        _logsumexp,
+    ),
 )

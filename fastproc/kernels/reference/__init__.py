@@ -12,7 +12,17 @@ from fastproc.kernels.reference.buffers import AxisError
 from fastproc.kernels.reference.checks import all_finite, allnan, anynan
 from fastproc.kernels.reference.describe import DescribeResult, describe
 from fastproc.kernels.reference.distances import cdist, nearest, pdist
-from fastproc.kernels.reference.elementwise import add, cube, negative, square
+from fastproc.kernels.reference.elementwise import (
+    add,
+    axpy,
+    clip,
+    cube,
+    negative,
+    polyval,
+    replace,
+    sigmoid,
+    square,
+)
 from fastproc.kernels.reference.extremes import (
     argmax,
     argmin,
@@ -27,6 +37,7 @@ from fastproc.kernels.reference.extremes import (
 )
 from fastproc.kernels.reference.histogram import histogram
 from fastproc.kernels.reference.reductions import (
+    logsumexp,
     mean,
     nanmean,
     nanstd,
@@ -37,6 +48,7 @@ from fastproc.kernels.reference.reductions import (
     sum,
     var,
 )
+from fastproc.kernels.reference.softmax import log_softmax, softmax
 
 __all__ = [
     "AxisError",
@@ -47,10 +59,14 @@ __all__ = [
     "anynan",
     "argmax",
     "argmin",
+    "axpy",
     "cdist",
+    "clip",
     "cube",
     "describe",
     "histogram",
+    "log_softmax",
+    "logsumexp",
     "max",
     "mean",
     "min",
@@ -67,6 +83,10 @@ __all__ = [
     "nearest",
     "negative",
     "pdist",
+    "polyval",
+    "replace",
+    "sigmoid",
+    "softmax",
     "square",
     "ss",
     "std",

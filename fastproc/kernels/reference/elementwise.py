@@ -1,11 +1,12 @@
-"""Layer: kernels.  The twins of the elementwise kernels: square, cube, negative, add.
+"""Layer: kernels.  The twins of the elementwise kernels, from square to replace.
 
 Every operation is rounded (floats) or wrapped (integers) to the dtype of the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastproc.kernels.reference import buffers, dtypes
@@ -49,14 +50,104 @@ def add(x1: Any, x2: Any, out: Any = None, *, workers: Any = None) -> Any:
 
     A Python int or float beside an array takes the array's dtype, if that is of its kind.
     """
+    return _sum("add", None, x1, x2, out)
+
+
+def axpy(alpha: Any, x: Any, y: Any, out: Any = None, *, workers: Any = None) -> Any:
+    """Return ``alpha * x + y``, element by element: the product rounded, then the sum.
+
+    `alpha` is a number; of Python's own it decides the dtype by its kind alone, as in `add`.
+    """
+    return _sum("axpy", alpha, x, y, out)
+
+
+def sigmoid(x: Any, out: Any = None, *, workers: Any = None) -> Any:
+    """Return ``1 / (1 + exp(-x))``; float64 for integers and bools, else the input's dtype."""
+    values = buffers.read(x)
+    dtype = values.dtype if dtypes.kind(values.dtype) == "float" else "float64"
+    held = _holder(dtype)
+    return buffers.deliver([held(_sigmoid(v)) for v in values.flat], values.shape, dtype, out)
+
+
+def _sigmoid(x: float) -> float:
+    if x >= 0:
+        return 1 / (1 + math.exp(-x))
+    # The same times exp(x) / exp(x): exp(-x) would overflow.
+    return math.exp(x) / (1 + math.exp(x))
+
+
+def polyval(p: Any, x: Any, out: Any = None, *, workers: Any = None) -> Any:
+    """Return ``p[0] * x**(n-1) + ... + p[n-1]`` by Horner's scheme, each step rounded.
+
+    0 for no coefficients, in the dtype of `x`.
+    """
+    values, coefficients = buffers.read(x), buffers.read(p)
+    if len(coefficients.shape) != 1:
+        raise ValueError(f"polyval: p must have one axis, not shape {coefficients.shape}")
+    if not coefficients.flat:
+        coefficients = buffers.Values([0], (1,), values.dtype)
+    dtype = dtypes.promote(values.dtype, coefficients.dtype)
+    if dtype == "bool":
+        raise TypeError("polyval: bool is not supported; use np.logical_not or np.logical_or")
+    held = _holder(dtype)
+    first, *others = coefficients.astype(dtype).flat
+    flat = []
+    for value in values.astype(dtype).flat:
+        y = first
+        for coefficient in others:
+            y = held(held(y * value) + coefficient)
+        flat.append(y)
+    return buffers.deliver(flat, values.shape, dtype, out)
+
+
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, workers: Any = None
+) -> Any:
+    """Return the elements, those below `a_min` or above `a_max` replaced by these numbers."""
+    values = buffers.read(a)
+    bounds = [bound for bound in (a_min, a_max) if bound is not None]
+    dtype = _dtype_with(values.dtype, bounds)
+    flat = values.astype(dtype).flat
+    if any(bound != bound for bound in bounds):
+        flat = [math.nan] * len(flat)
+    if a_min is not None:
+        least = dtypes.converted(a_min, dtype)
+        flat = [least if value < least else value for value in flat]
+    if a_max is not None:
+        greatest = dtypes.converted(a_max, dtype)
+        flat = [greatest if value > greatest else value for value in flat]
+    return buffers.deliver(flat, values.shape, dtype, out)
+
+
+def replace(a: Any, old: Any, new: Any, *, workers: Any = None) -> None:
+    """Replace in place, in a writable buffer, what equals `old` by `new`; NaN is every NaN."""
+    values = buffers.read(a)
+    if dtypes.kind(values.dtype) != "float":
+        for argument, value in (("old", old), ("new", new)):
+            if not (math.isfinite(value) and dtypes.converted(value, values.dtype) == value):
+                raise ValueError(
+                    f"replace: {argument} is {value!r}, which {values.dtype} cannot hold"
+                )
+    old, new = dtypes.converted(old, values.dtype), dtypes.converted(new, values.dtype)
+    flat = [new if v == old or (v != v and old != old) else v for v in values.flat]
+    buffers.deliver(flat, values.shape, values.dtype, a)
+
+
+def _sum(name: str, alpha: Any, x1: Any, x2: Any, out: Any) -> Any:
     first, second = _operand(x1, x2), _operand(x2, x1)
     dtype = _common_dtype(x1, first, x2, second)
+    if alpha is not None:
+        dtype = _dtype_with(dtype, [alpha])
     if dtype == "bool":
-        raise TypeError("add: bool is not supported; use np.logical_not or np.logical_or")
+        raise TypeError(f"{name}: bool is not supported; use np.logical_not or np.logical_or")
     shape = buffers.common_shape(first.shape, second.shape)
     first, second = first.astype(dtype), second.astype(dtype)
     held = _holder(dtype)
-    pairs = zip(buffers.broadcast(first, shape), buffers.broadcast(second, shape), strict=True)
+    left: Iterable[Any] = buffers.broadcast(first, shape)
+    if alpha is not None:
+        factor = dtypes.converted(alpha, dtype)
+        left = [held(factor * x) for x in left]
+    pairs = zip(left, buffers.broadcast(second, shape), strict=True)
     return buffers.deliver([held(x + y) for x, y in pairs], shape, dtype, out)
 
 
@@ -76,6 +167,23 @@ def _holder(dtype: str) -> Callable[[Any], Any]:
         # Rounded twice, to float64 before, it is still right: 53 bits are more than 2 * 24 + 2.
         return lambda value: dtypes.rounded(value, dtype)
     return lambda value: dtypes.wrapped(value, dtype)
+
+
+def _dtype_with(dtype: str, numbers: list[Any]) -> str:
+    """Return the dtype of an array of `dtype` and numbers, all of which it has to hold."""
+    for number in numbers:
+        if _is_weak(number):
+            dtype = dtypes.promote_weak(dtype, type(number).__name__)
+        else:
+            dtype = dtypes.promote(dtype, buffers.read(number).dtype)
+    for number in numbers:
+        if (
+            type(number) is int
+            and dtypes.kind(dtype) in ("int", "uint")
+            and (dtypes.wrapped(number, dtype) != number)
+        ):
+            raise OverflowError(f"Python integer {number} out of bounds for {dtype}")
+    return dtype
 
 
 def _is_weak(x: Any) -> bool:

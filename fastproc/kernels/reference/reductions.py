@@ -1,4 +1,4 @@
-"""Layer: kernels.  The twins of the reductions that add: sums, means, variances.
+"""Layer: kernels.  The twins of the reductions that add: sums, means, variances, logsumexp.
 
 Each is one loop over the values that are reduced to one result; `_total` and `_moment` do what all
 share: reading, walking along axes, the dtype, and delivery.
@@ -171,6 +171,24 @@ def nanstd(
     )
 
 
+def logsumexp(
+    a: Any,
+    axis: Any = None,
+    b: Any = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+    *,
+    workers: Any = None,
+) -> Any:
+    """Return ``log(sum(exp(a)))``; -Inf for no elements.  `b` and `return_sign` as they are only.
+
+    Other arguments as for `sum`; the result of integers is float64.
+    """
+    if b is not None or return_sign:
+        raise NotImplementedError("logsumexp: b and return_sign are not supported")
+    return _moment("logsumexp", a, axis, None, None, keepdims, _logsumexp, ignore_nan=False)
+
+
 def _total(
     a: Any,
     axis: Any,
@@ -257,6 +275,16 @@ def _mean(x: list[float]) -> float:
         _warn("Mean of empty slice", 5)
         return math.nan
     return _exact_sum(x) / len(x)
+
+
+def _logsumexp(x: list[float]) -> float:
+    if any(element != element for element in x):
+        return math.nan
+    greatest = max(x, default=-math.inf)
+    if math.isinf(greatest):
+        return greatest
+    # No term is greater than 1.
+    return greatest + math.log(math.fsum([math.exp(element - greatest) for element in x]))
 
 
 def _squared_deviations(x: list[float]) -> float:

@@ -193,11 +193,35 @@ _OWN: dict[str, Own] = {
         "",
         ">>> int(fp.nanargmax([np.nan, 2.0, 1.0]))\n1",
     ),
+    "logsumexp": Own(
+        "Return ``log(sum(exp(a)))``, without overflow.",
+        "float64 for integers, the input's dtype for floats. -Inf for no elements.",
+        "The greatest element and the sum of exp(x - greatest), of which no term exceeds 1, of "
+        "each chunk of 4096 elements, while it is in the cache; exp as Cody and Waite [1]_ have "
+        "it. float32 is computed in float32 and added up in float64.",
+        '.. [1] W. J. Cody, W. Waite, "Software manual for the elementary functions", 1980.',
+        ">>> float(fp.logsumexp([1000.0, 1000.0]))\n1000.6931471805599",
+    ),
 }
+
+_WEIGHTS = """
+b : None
+    SciPy's factors are not supported; where none is negative, pass ``a + np.log(b)``."""
+
+_SIGN = """
+return_sign : bool, default False
+    Not supported: without factors the sum is never negative."""
+
+_NOT_SUPPORTED = """
+NotImplementedError
+    If `b` or `return_sign` is given."""
 
 
 def document(name: str) -> str:
     """Return a reduction's docstring."""
+    if name == "logsumexp":
+        parameters = A + AXIS + _WEIGHTS + KEEPDIMS + _SIGN + WORKERS
+        return docstring(_OWN[name], parameters, ERRORS.format(more="") + _NOT_SUPPORTED)
     family = name.removeprefix("nan")
     parameters = A + (ONE_AXIS if "arg" in family else AXIS)
     parameters += DTYPE if family in ("sum", "mean", "var", "std") else ""
