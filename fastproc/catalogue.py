@@ -31,6 +31,14 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
+    "order": (
+        "median",
+        "nanmedian",
+        "quantile",
+        "nanquantile",
+        "percentile",
+        "nanpercentile",
+    ),
 }
 
 #: By public function, its family.

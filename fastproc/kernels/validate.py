@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 Restore = Callable[[Array], Any]
 
 _COMPILED = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32"))
+# What is a float for integers too.
+_MEANS = ("mean", "var", "std", "median", "quantile", "percentile")
 _SIGN_BIT = np.uint64(1 << 63)
 
 
@@ -52,7 +54,7 @@ def reducible(
     family = name.removeprefix("nan")
     if dtype is not None:
         wanted = np.dtype(dtype).newbyteorder("=")
-        if wanted.kind not in ("f" if family in ("mean", "var", "std") else "bifu"):
+        if wanted.kind not in ("f" if family in _MEANS else "bifu"):
             raise TypeError(f"{name}: dtype {wanted} is not supported for the result")
         if wanted.itemsize > 8:
             raise TypeError(f"{name}: dtype {wanted} is not supported; at most 64 bits are")
@@ -70,7 +72,7 @@ def _conversion(
     `is_result` says that the caller asked for a result of this very dtype.
     """
     kind, size = dtype.kind, dtype.itemsize
-    is_mean, is_arg = family in ("mean", "var", "std"), "arg" in family
+    is_mean, is_arg = family in _MEANS, "arg" in family
     if dtype in _COMPILED:
         # int64 has two C types where long is 64 bits wide; either has compiled kernels.
         restored = is_result and not is_mean and size < 8

@@ -8,7 +8,7 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes
+        elementwise  reductions  extremes  order
                                    histogram
 """
 
@@ -27,6 +27,14 @@ from fastproc.kernels.reference.extremes import (
     nanminmax,
 )
 from fastproc.kernels.reference.histogram import histogram
+from fastproc.kernels.reference.order import (
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    percentile,
+    quantile,
+)
 from fastproc.kernels.reference.reductions import (
     mean,
     nanmean,
@@ -47,18 +55,24 @@ __all__ = [
     "histogram",
     "max",
     "mean",
+    "median",
     "min",
     "minmax",
     "nanargmax",
     "nanargmin",
     "nanmax",
     "nanmean",
+    "nanmedian",
     "nanmin",
     "nanminmax",
+    "nanpercentile",
+    "nanquantile",
     "nanstd",
     "nansum",
     "nanvar",
     "negative",
+    "percentile",
+    "quantile",
     "square",
     "std",
     "sum",
