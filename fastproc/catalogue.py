@@ -39,6 +39,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "percentile",
         "nanpercentile",
     ),
+    "ranking": ("topk", "partition", "argpartition", "rankdata", "nanrankdata"),
 }
 
 #: By public function, its family.

@@ -9,10 +9,10 @@ lies strictly inside, which is a percent or two; among those the search goes on.
     ranks  [ below | at lo | kept | at hi | above ]
 
 So equal elements are counted, not kept, and where the wanted rank falls onto an end of the
-bracket the answer is there.  Fewer elements than 2^15 are split at a pivot instead, all of them moved, since
-a sample that tells enough would be too large a part of them.  What many brackets or pivots fail to
-find is found by halving the range of values, one pass of counting for each bit: no input takes
-more than O(n).
+bracket the answer is there.  Fewer elements than 2^15 are split at a pivot instead, all of them
+moved, since a sample that tells enough would be too large a part of them.  What many brackets or
+pivots fail to find is found by halving the range of values, one pass of counting for each bit: no
+input takes more than O(n).
 
 The element of a rank is what it is, so neither cuts nor the order of the elements change bits.  The
 sign of a zero could, since zeros are equal; results are made positive zeros (`without_sign`).

@@ -262,9 +262,7 @@ def test_quantiles_that_are_none(name):
         with pytest.raises(TypeError, match=f"{name}: q must be real numbers, not"):
             kernel([1.0, 2.0], q)
     for method in ("lower", "nothing", None, 1):
-        with pytest.raises(
-            ValueError, match=f"{name}: method must be one of linear, inter"
-        ):
+        with pytest.raises(ValueError, match=f"{name}: method must be one of linear, inter"):
             kernel([1.0, 2.0], 0.5, method=method)
 
 

@@ -8,7 +8,7 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes  order
+        elementwise  reductions  extremes  order  ranking
                                    histogram
 """
 
@@ -35,6 +35,13 @@ from fastproc.kernels.reference.order import (
     percentile,
     quantile,
 )
+from fastproc.kernels.reference.ranking import (
+    argpartition,
+    nanrankdata,
+    partition,
+    rankdata,
+    topk,
+)
 from fastproc.kernels.reference.reductions import (
     mean,
     nanmean,
@@ -51,6 +58,7 @@ __all__ = [
     "add",
     "argmax",
     "argmin",
+    "argpartition",
     "cube",
     "histogram",
     "max",
@@ -67,14 +75,18 @@ __all__ = [
     "nanminmax",
     "nanpercentile",
     "nanquantile",
+    "nanrankdata",
     "nanstd",
     "nansum",
     "nanvar",
     "negative",
+    "partition",
     "percentile",
     "quantile",
+    "rankdata",
     "square",
     "std",
     "sum",
+    "topk",
     "var",
 ]
