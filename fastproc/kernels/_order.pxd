@@ -17,6 +17,10 @@ cdef enum:
     QUANTILES = 0            # NaN where a line has one, or no element
     NANQUANTILES             # of what is not NaN; NaN where that is nothing
 
+# More quantiles than this are read off a sorted copy of the line.
+cdef enum:
+    MOST_SEARCHED = 24
+
 # What a kernel of lines is given, followed in memory by `n_q` doubles: the quantiles.
 # The place of quantile q among n sorted elements is ``q * (n + 1 - alpha - beta) + alpha - 1``,
 # counted from 0; a median is computed as the mean of its two neighbours instead.

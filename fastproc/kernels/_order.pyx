@@ -7,18 +7,20 @@ Contract in ``_order.pxd``.
 # Safe for free-threaded Python: the table is written while the module is imported, and only read
 # afterwards.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
 from fastproc.kernels._lines cimport line_t
 from fastproc.kernels._order cimport (
-    NANQUANTILES, QUANTILES, Bracket, OrderTable, Place, Quantiles, brackets_t, count_nan_t,
-    find_place, resolve_t, search_t, sift_t,
+    MOST_SEARCHED, NANQUANTILES, QUANTILES, Bracket, OrderTable, Place, Quantiles, brackets_t,
+    count_nan_t, find_place, resolve_t, search_t, sift_t,
 )
 from fastproc.kernels._select cimport (
-    FEW, Sifted, bracket_ranks, copy_numbers, count_nan, draw_sample, find_ends, next_above,
-    resolve_pair, sample_size, select, select_by_halving, sift, sort_few, without_sign,
+    FEW, Sifted, bracket_ranks, copy_numbers, count_nan, draw_sample, find_ends, key_of,
+    next_above, resolve_pair, sample_size, select, select_by_halving, sift, sort_few, value_of,
+    without_sign,
 )
+from fastproc.kernels._sort cimport HALF_BITS, ascending, sort_by_half
 
 cdef OrderTable _table
 
@@ -68,6 +70,7 @@ cdef inline void quantiles_of_numbers(
     const scalar* x, Py_ssize_t n, const Quantiles* wanted, void* out, scalar* scratch
 ) noexcept nogil:
     cdef const double* q = <const double*>(wanted + 1)
+    cdef uint64_t* words = NULL
     cdef Place place
     cdef scalar low, high
     cdef Py_ssize_t i
@@ -78,9 +81,13 @@ cdef inline void quantiles_of_numbers(
         for i in range(n):
             scratch[i] = x[i]
         sort_few(scratch, n)
+    elif wanted.n_q > MOST_SEARCHED:
+        words = sorted_words(x, n, <uint64_t*>scratch)
     for i in range(wanted.n_q):
         find_place(wanted, q[i], n, &place)
-        if n <= FEW:
+        if words != NULL:
+            low, high = value_at(words[place.rank], x[0]), value_at(words[place.last], x[0])
+        elif n <= FEW:
             low, high = scratch[place.rank], scratch[place.last]
         else:
             low = high = x[0]
@@ -90,7 +97,26 @@ cdef inline void quantiles_of_numbers(
         write_between(low, high, place.weight, wanted.is_median, out, i)
 
 
-# `scratch` has room for 4n + 128 elements.
+cdef inline uint64_t* sorted_words(const scalar* x, Py_ssize_t n, uint64_t* words) noexcept nogil:
+    """Return the elements' keys in ascending order; there is room for twice as many."""
+    cdef Py_ssize_t i
+    cdef uint64_t* found = words
+    for i in range(n):
+        words[i] = ascending(key_of(x[i]), x[0])
+    if scalar is double or scalar is int64_t:
+        found = sort_by_half(words, n, words + n, 0)
+    return sort_by_half(found, n, words + n if found == words else words, HALF_BITS)
+
+
+cdef inline scalar value_at(uint64_t word, scalar tag) noexcept nogil:
+    """Return the value that has this key in `ascending` form."""
+    if scalar is float or scalar is int:
+        return value_of(<int64_t>(word >> HALF_BITS) - (<int64_t>1 << 31), tag)
+    else:
+        return value_of(<int64_t>(word ^ (<uint64_t>1 << 63)), tag)
+
+
+# `scratch` has room for 5n + 128 elements.
 cdef inline void quantiles_line(
     const scalar* x, Py_ssize_t before, Py_ssize_t n, void* out, char* scratch,
     const Quantiles* wanted
@@ -111,7 +137,7 @@ cdef inline void nanquantiles_line(
         quantiles_of_numbers(x, n, wanted, out, <scalar*>scratch)
         return
     count = copy_numbers(x, n, numbers)
-    quantiles_of_numbers(<const scalar*>numbers, count, wanted, out, numbers + n)
+    quantiles_of_numbers(<const scalar*>numbers, count, wanted, out, numbers + n + (n & 1))
 
 
 # The steps of a long line -------------------------------------------------------------------------

@@ -30,7 +30,8 @@ from numpy cimport (
 
 from fastproc.kernels._common cimport CHUNK, FLOAT32
 from fastproc.kernels._order cimport (
-    NANQUANTILES, QUANTILES, Bracket, LongKernels, OrderTable, Place, Quantiles, find_place,
+    MOST_SEARCHED, NANQUANTILES, QUANTILES, Bracket, LongKernels, OrderTable, Place, Quantiles,
+    find_place,
 )
 from fastproc.kernels._select cimport sample_size
 from fastproc.parallel._gate cimport (
@@ -60,7 +61,7 @@ cdef enum:
     SMALL = 512
     # Samples of a long line that are drawn before a quantile is found by halving.
     N_DRAWS = 2
-    SMALL_SCRATCH = (4 * SMALL + 128) * 8
+    SMALL_SCRATCH = (5 * SMALL + 128) * 8
 
 # By the name of NumPy's method: alpha and beta, which say how ranks are spread (Hyndman and Fan,
 # "Sample quantiles in statistical packages", 1996).
@@ -81,7 +82,7 @@ cdef struct OneQuantile:
 
 cdef inline Py_ssize_t _scratch(Py_ssize_t n) noexcept nogil:
     """Return the elements of memory that a kernel works in for a line of `n`."""
-    return 4 * n + 128
+    return 5 * n + 128
 
 
 cdef object _median(
@@ -262,11 +263,11 @@ cdef object _quantiles(
         threads_for(workers, 0, 1)                # no mistake, that is
         results.fill(np.nan)
         return results
-    if n < LONG:
+    if n < LONG or n_q > MOST_SEARCHED:
         plan.number = NANQUANTILES if name.startswith("nan") else QUANTILES
         plan.n_out, plan.chunk, plan.before = n_q, n, 0
         plan.scratch = _scratch(n) * item_size(code)
-        plan.ns_per_element = NS_SHORT * max(1, n_q)
+        plan.ns_per_element = NS_SHORT * max(1, min(n_q, <Py_ssize_t>MOST_SEARCHED))
         return apply_to_lines("order", &plan, wanted, lines, results, axis, workers)
     rows = np.ascontiguousarray(np.moveaxis(lines, axis, -1)).reshape(-1, n)
     found = np.empty((rows.shape[0], n_q), results.dtype)

@@ -74,7 +74,7 @@ cdef inline Py_ssize_t _scratch(Py_ssize_t n) noexcept nogil:
 
 
 cdef inline bint _is_small(object a, object workers) except -1:
-    """Tell whether the short way can be taken: few elements of one axis, as the kernels want them."""
+    """Tell whether the short way can be taken: few elements of one axis, as kernels want them."""
     return (
         is_array(a)
         and PyArray_NDIM(<ndarray>a) == 1
@@ -122,7 +122,8 @@ cdef object _apply(
     plan.number, plan.n_out, plan.chunk, plan.before = kernel, n_out, max(1, array.shape[axis]), 0
     plan.scratch = _scratch(array.shape[axis])
     plan.ns_per_element = NS_LINE
-    return apply_to_lines("ranking", &plan, parameters, array, np.empty(shape, dtype), axis, workers)
+    out = np.empty(shape, dtype)
+    return apply_to_lines("ranking", &plan, parameters, array, out, axis, workers)
 
 
 cdef tuple _along(object array, object axis):
@@ -132,7 +133,7 @@ cdef tuple _along(object array, object axis):
     return array, line_axis(axis, array.ndim)
 
 
-# The k first elements -------------------------------------------------------------------------------
+# The k first elements -----------------------------------------------------------------------------
 
 
 def topk(a, k, axis=-1, largest=True, *, workers=None):
@@ -276,7 +277,7 @@ cdef bint _first_of_line(
     return True
 
 
-# Partitions -----------------------------------------------------------------------------------------
+# Partitions ---------------------------------------------------------------------------------------
 
 
 def partition(a, kth, axis=-1, *, workers=None):
@@ -326,7 +327,7 @@ cdef bytes _checked_kths(str name, object kth, Py_ssize_t n):
     return (<const char*>&head)[:sizeof(Kths)] + ranks.tobytes()
 
 
-# Ranks ----------------------------------------------------------------------------------------------
+# Ranks --------------------------------------------------------------------------------------------
 
 
 def rankdata(a, method="average", axis=None, *, workers=None):

@@ -181,11 +181,15 @@ def test_nan(size, share):
         assert_close(fp.nanquantile(array, [0.1, 0.9]), np.quantile(numbers, [0.1, 0.9]))
 
 
-def test_many_quantiles_of_long_and_short_lines():
-    q = np.linspace(0, 1, 101)
-    for shape in ((200_000,), (3, 70_000), (50, 100)):
-        array = fill(shape, "float64", 1, "plain")
-        assert_close(fp.quantile(array, q, -1), np.quantile(array, q, -1))
+@pytest.mark.parametrize("dtype", COMPILED)
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_many_quantiles_of_long_and_short_lines(name, dtype):
+    for n_q in (8, 9, 24, 25, 101):
+        q = np.linspace(0, 1, n_q)
+        for shape in ((100_001,), (3, 70_000), (51, 101)):
+            array = fill(shape, dtype, 1, "nan" if name == "nanquantile" else "plain")
+            expected = silently(getattr(np, name), array, q, -1)
+            assert_close(silently(getattr(fp, name), array, q, -1), expected)
 
 
 def test_long_lines_of_any_layout():

@@ -6,10 +6,9 @@ from fastproc.parallel.docs.shared import AXIS, ERRORS, KEEPDIMS, OUT, WORKERS, 
 
 _SELECTION = (
     "A sample says between which two values the wanted one most probably lies [1]_; one pass "
-    "counts what is below and keeps what is inside, a percent or two, and among that the search goes on. "
-    "What two samples miss is found by halving the range of values, so that no input takes more "
-    "than O(n). The array is neither copied nor changed, unless it has to be converted or several "
-    "axes to be joined."
+    "counts what is below and keeps what is inside, a percent or two, and among that the search "
+    "goes on. What two samples miss is found by halving the range of values, so that no input "
+    "takes more than O(n). More than 24 quantiles are read off a sorted copy."
 )
 _SOURCE = '.. [1] R. W. Floyd, R. L. Rivest, "Expected time bounds for selection", 1975.'
 _QUANTILE_SOURCE = _SOURCE + (

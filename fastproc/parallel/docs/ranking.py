@@ -93,7 +93,7 @@ _OWN: dict[str, Own] = {
         ">>> fp.rankdata([30, 10, 20, 10]).tolist()\n[4.0, 1.5, 3.0, 1.5]",
     ),
     "nanrankdata": Own(
-        "Return the ranks of the elements that are not NaN, counted from 1; NaN for those that are.",
+        "Return the ranks of the elements that are not NaN, counted from 1; NaN for NaN.",
         "float64, of the shape of `a`; one axis for ``axis=None``.",
         _RANKS,
         _KNUTH,
