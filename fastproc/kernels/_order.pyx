@@ -20,7 +20,7 @@ from fastproc.kernels._select cimport (
     next_above, resolve_pair, sample_size, select, select_by_halving, sift, sort_few, value_of,
     without_sign,
 )
-from fastproc.kernels._sort cimport HALF_BITS, ascending, sort_by_half
+from fastproc.kernels._sort cimport HALF_BITS, ascending, sort_keys
 
 cdef OrderTable _table
 
@@ -100,12 +100,9 @@ cdef inline void quantiles_of_numbers(
 cdef inline uint64_t* sorted_words(const scalar* x, Py_ssize_t n, uint64_t* words) noexcept nogil:
     """Return the elements' keys in ascending order; there is room for twice as many."""
     cdef Py_ssize_t i
-    cdef uint64_t* found = words
     for i in range(n):
         words[i] = ascending(key_of(x[i]), x[0])
-    if scalar is double or scalar is int64_t:
-        found = sort_by_half(words, n, words + n, 0)
-    return sort_by_half(found, n, words + n if found == words else words, HALF_BITS)
+    return sort_keys(words, n, words + n)
 
 
 cdef inline scalar value_at(uint64_t word, scalar tag) noexcept nogil:

@@ -76,6 +76,33 @@ cdef inline Pair* sort_many(Pair* pairs, Py_ssize_t n, Pair* other) noexcept nog
     return upper
 
 
+cdef inline uint64_t* sort_keys(
+    uint64_t* keys, Py_ssize_t n, uint64_t* other
+) noexcept nogil:
+    """Sort keys alone, in the same way; return which of the two has them."""
+    cdef Py_ssize_t first = 0, last, i, j
+    cdef uint64_t key
+    cdef uint64_t* upper = sort_by_half(keys, n, other, HALF_BITS)
+    other = other if upper == keys else keys
+    while first < n:
+        last = first + 1
+        while last < n and upper[last] >> HALF_BITS == upper[first] >> HALF_BITS:
+            last += 1
+        if last - first > MERGED:
+            if sort_by_half(upper + first, last - first, other, 0) == other:
+                memcpy(upper + first, other, (last - first) * sizeof(uint64_t))
+        else:
+            for i in range(first + 1, last):
+                key = upper[i]
+                j = i
+                while j > first and key < upper[j - 1]:
+                    upper[j] = upper[j - 1]
+                    j -= 1
+                upper[j] = key
+        first = last
+    return upper
+
+
 cdef inline Pair* merge_pairs(Pair* pairs, Py_ssize_t n, Pair* other) noexcept nogil:
     cdef Py_ssize_t width = RUN, start, i, j, k, middle, stop
     cdef Pair pair
