@@ -49,6 +49,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "softmax": ("softmax", "log_softmax"),
     "histogram": ("histogram",),
     "distances": ("cdist", "pdist", "nearest"),
+    "order": (
+        "median",
+        "nanmedian",
+        "quantile",
+        "nanquantile",
+        "percentile",
+        "nanpercentile",
+    ),
+    "ranking": ("topk", "partition", "argpartition", "rankdata", "nanrankdata"),
 }
 
 #: By public function, its family.

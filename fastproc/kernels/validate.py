@@ -24,6 +24,8 @@ _COMPILED = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "in
 #: The reductions that answer True or False.
 CHECKS = ("anynan", "allnan", "all_finite")
 
+# What is a float for integers too.
+_MEANS = ("mean", "var", "std", "logsumexp", "median", "quantile", "percentile")
 _SIGN_BIT = np.uint64(1 << 63)
 
 
@@ -57,7 +59,7 @@ def reducible(
     family = name.removeprefix("nan")
     if dtype is not None:
         wanted = np.dtype(dtype).newbyteorder("=")
-        if wanted.kind not in ("f" if family in ("mean", "var", "std") else "bifu"):
+        if wanted.kind not in ("f" if family in _MEANS else "bifu"):
             raise TypeError(f"{name}: dtype {wanted} is not supported for the result")
         if wanted.itemsize > 8:
             raise TypeError(f"{name}: dtype {wanted} is not supported; at most 64 bits are")
@@ -75,7 +77,7 @@ def _conversion(
     `is_result` says that the caller asked for a result of this very dtype.
     """
     kind, size = dtype.kind, dtype.itemsize
-    is_mean = family in ("mean", "var", "std", "logsumexp")
+    is_mean = family in _MEANS
     is_arg = "arg" in family or family in CHECKS
     if dtype in _COMPILED:
         # int64 has two C types where long is 64 bits wide; either has compiled kernels.

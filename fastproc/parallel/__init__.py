@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fastproc.parallel._distances import *
     from fastproc.parallel._elementwise import *
     from fastproc.parallel._histogram import *
+    from fastproc.parallel._order import *
+    from fastproc.parallel._ranking import *
     from fastproc.parallel._reductions import *
     from fastproc.parallel._softmax import *
 
