@@ -31,6 +31,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
+    "scans": (
+        "cumsum",
+        "cumprod",
+        "nancumsum",
+        "nancumprod",
+        "cummax",
+        "cummin",
+        "ewma",
+        "push",
+    ),
 }
 
 #: By public function, its family.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fastproc.parallel._elementwise import *
     from fastproc.parallel._histogram import *
     from fastproc.parallel._reductions import *
+    from fastproc.parallel._scans import *
 
 _import = lazy.importer(
     __name__,

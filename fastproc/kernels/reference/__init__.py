@@ -8,8 +8,8 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes
-                                   histogram
+        elementwise  scans  reductions  extremes
+                                          histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
@@ -37,6 +37,16 @@ from fastproc.kernels.reference.reductions import (
     sum,
     var,
 )
+from fastproc.kernels.reference.scans import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    ewma,
+    nancumprod,
+    nancumsum,
+    push,
+)
 
 __all__ = [
     "AxisError",
@@ -44,6 +54,11 @@ __all__ = [
     "argmax",
     "argmin",
     "cube",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "ewma",
     "histogram",
     "max",
     "mean",
@@ -51,6 +66,8 @@ __all__ = [
     "minmax",
     "nanargmax",
     "nanargmin",
+    "nancumprod",
+    "nancumsum",
     "nanmax",
     "nanmean",
     "nanmin",
@@ -59,6 +76,7 @@ __all__ = [
     "nansum",
     "nanvar",
     "negative",
+    "push",
     "square",
     "std",
     "sum",
