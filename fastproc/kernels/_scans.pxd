@@ -40,8 +40,8 @@ cdef enum:
 cdef struct State:
     double f                 # the fold of floats; the last value; the weighted sum
     double weight            # of a weighted sum
-    int64_t i                # the fold of integers; how far back the last value is; whether `f`
-                             # is an average and no sum
+    int64_t i                # the fold of integers; how far back the last value is; of ewma,
+    #                          whether `f` is the average and no sum
 
 # What `push` and `ewma` are told besides; the others get NULL.
 cdef struct Parameters:

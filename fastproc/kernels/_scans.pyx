@@ -10,7 +10,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcpy
 
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
-from fastproc.kernels._ewma cimport ewma_advance, ewma_chunk, ewma_partial, real
+from fastproc.kernels._ewma cimport ewma_advance, ewma_chunk, ewma_partial
 from fastproc.kernels._fold cimport (
     ADD, GREATEST, LATEST, LEAST, MULTIPLY, fold_chunk, fold_in_sequence, folded, has_nan, identity,
     set_value,

@@ -22,7 +22,6 @@ from numpy cimport (
     PyArray_CHKFLAGS,
     PyArray_Check,
     PyArray_DATA,
-    PyArray_DIMS,
     PyArray_EMPTY,
     PyArray_NDIM,
     PyArray_SIZE,
@@ -36,8 +35,10 @@ from fastproc.kernels._scans cimport (
     CUMMAX, CUMMIN, CUMPROD, CUMSUM, EWMA, NANCUMPROD, NANCUMSUM, PUSH, ROW, SCAN_CHUNK,
     Parameters, Scan, ScanTable, State,
 )
-from fastproc.parallel._gate cimport as_input, dtype_code, is_array, item_size, table_of, type_number
-from fastproc.parallel._layout cimport is_apart, same_shape
+from fastproc.parallel._gate cimport (
+    as_input, dtype_code, is_array, item_size, table_of, type_number,
+)
+from fastproc.parallel._layout cimport is_apart
 from fastproc.parallel._lines cimport line_axis
 from fastproc.parallel._scan_job cimport (
     STRETCH, ScanJob, advance_over, find_states, first_of, n_scan_units, plan_scan, scan_from,
@@ -77,23 +78,36 @@ cdef object _scan(
     """Take the short way if the call is a common one on a small array, else the long way."""
     cdef ndarray array, result
     cdef npy_intp size
-    cdef int code
+    cdef int code, result_code
     a = as_input(a)
-    if is_array(a) and dtype is None and out is None:
+    if is_array(a) and dtype is None:
         array = <ndarray>a
         code = dtype_code(array)
         size = PyArray_SIZE(array)
         if (
-            code >= 0 and 0 < size and size <= CHUNK
+            code >= 0 and 0 < size and size <= CHUNK and _is_plain(array)
             and (axis is None or (PyArray_NDIM(array) == 1 and _is_first_axis(axis)))
-            and PyArray_CHKFLAGS(array, NPY_ARRAY_ALIGNED | NPY_ARRAY_C_CONTIGUOUS)
             and (workers is None or threads_for(workers, 0, 1) == 1)    # no mistake, that is
         ):
-            result = PyArray_EMPTY(1, &size, type_number(_result_dtype(name, code)), 0)
+            result_code = _result_dtype(name, code)
+            if out is None:
+                result = PyArray_EMPTY(1, &size, type_number(result_code), 0)
+            elif (
+                PyArray_Check(out) and PyArray_NDIM(<ndarray>out) == 1
+                and PyArray_SIZE(<ndarray>out) == size and _is_plain(<ndarray>out)
+                and _is_target(out, result_code, array)
+            ):
+                result = <ndarray>out
+            else:
+                return _scan_array(name, a, axis, dtype, out, parameters, workers)
             _scan_few(&_table.kernels[name][code], PyArray_BYTES(array), size, item_size(code),
-                      item_size(_result_dtype(name, code)), parameters, PyArray_BYTES(result))
+                      item_size(result_code), parameters, PyArray_BYTES(result))
             return result
     return _scan_array(name, a, axis, dtype, out, parameters, workers)
+
+
+cdef inline bint _is_plain(ndarray array) noexcept:
+    return PyArray_CHKFLAGS(array, NPY_ARRAY_ALIGNED | NPY_ARRAY_C_CONTIGUOUS)
 
 
 cdef inline bint _is_first_axis(object axis) noexcept:

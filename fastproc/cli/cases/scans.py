@@ -116,9 +116,7 @@ CASES = (
     _scan("cumsum", np.cumsum, _accumulate(operator.add)),
     _scan("cumprod", np.cumprod, _accumulate(operator.mul), _factors),
     _scan("nancumsum", np.nancumsum, _accumulate_numbers(operator.add, 0.0), with_nan),
-    _scan(
-        "nancumprod", np.nancumprod, _accumulate_numbers(operator.mul, 1.0), _factors_with_nan
-    ),
+    _scan("nancumprod", np.nancumprod, _accumulate_numbers(operator.mul, 1.0), _factors_with_nan),
     _scan("cummax", np.maximum.accumulate, _accumulate(max)),
     _scan("cummin", np.minimum.accumulate, _accumulate(min)),
     Case(

@@ -226,8 +226,9 @@ def _products(line: list[Any]) -> Iterator[Any]:
 
 
 def _extremes(line: list[Any], is_more: Callable[[Any, Any], bool]) -> Iterator[Any]:
-    for i, x in enumerate(line):
-        if i == 0 or is_more(x, extreme) or (x != x and extreme == extreme):
+    extreme = None
+    for x in line:
+        if extreme is None or is_more(x, extreme) or (x != x and extreme == extreme):
             extreme = x
         yield extreme
 

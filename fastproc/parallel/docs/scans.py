@@ -72,7 +72,7 @@ _OWN: dict[str, Own] = {
         "Fill each NaN with the last element before it that is none.",
         "A new array of the shape and dtype of `a`. What nothing comes before stays NaN.",
         "The same as ``bottleneck.push``. Arrays of integers are copied.",
-        "",
+        _MERRILL,
         ">>> fp.push([1.0, np.nan, np.nan, 4.0], n=1).tolist()\n[1.0, 1.0, nan, 4.0]",
     ),
     "ewma": Own(
@@ -121,8 +121,7 @@ ValueError
     If {bad}the pool is closed."""
 
 _COMPLEXITY = (
-    "O(n); one pass over memory, by threads too [1]_. Holds the GIL for arrays of up to 4096 "
-    "elements only."
+    "O(n); one pass over memory{threads}. Holds the GIL for arrays of up to 4096 elements only."
 )
 
 
@@ -141,7 +140,9 @@ def document(name: str) -> str:
         wrong = ", or `out` cannot hold the result's"
         bad = "`out` has another shape or is read-only; if "
     errors = _ERRORS.format(wrong=wrong, bad=bad)
-    complexity = _COMPLEXITY if _OWN[name].source else _COMPLEXITY.replace(", by threads too [1]_", "")
+    complexity = (
+        _COMPLEXITY if _OWN[name].source else _COMPLEXITY.replace(", by threads too [1]_", "")
+    )
     return docstring(
         _OWN[name], parameters + WORKERS, errors, returns="ndarray", complexity=complexity
     )
