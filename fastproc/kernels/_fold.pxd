@@ -1,4 +1,4 @@
-"""Layer: kernels.  The loops of scans that fold: cumsum, cumprod, cummax, cummin, push.
+"""Layer: kernels.  The loops of scans that fold: cumsum, cumprod, cummax, cummin.
 
 Each result is the fold of all elements before it and its own.  To fold one by one is to wait, for
 each element, until the one before is done; so a block of 256 is walked as 8 rows of 32 in step::
@@ -16,7 +16,7 @@ other way, element by element.  Products always go that way: where they leave th
 dtype on their way, and come back, depends on all elements before them.
 """
 
-from libc.math cimport INFINITY, NAN
+from libc.math cimport INFINITY
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t, uint64_t
 
 from fastproc.kernels._common cimport LANES, scalar
@@ -31,53 +31,61 @@ ctypedef fused wide:
 
 cdef enum:
     ADD = 0
+    ADD_NUMBERS              # which passes NaN over, and so does the next but one
     MULTIPLY
+    MULTIPLY_NUMBERS
     GREATEST
     LEAST
-    LATEST
 
 cdef enum:
     # A block of fewer elements is folded row by row, and not filled up to its eight rows.
     FEW = 3 * ROW
 
 
+cdef inline bint adds(int operation) noexcept nogil:
+    return operation == ADD or operation == ADD_NUMBERS
+
+
+cdef inline bint multiplies(int operation) noexcept nogil:
+    return operation == MULTIPLY or operation == MULTIPLY_NUMBERS
+
+
 cdef inline wide identity(int operation, wide tag) noexcept nogil:
     """Return the value that changes no other one."""
-    if operation == MULTIPLY:
+    if multiplies(operation):
         return 1
     if wide is int64_t:
-        return 0 if operation == ADD else INT64_MIN if operation == GREATEST else INT64_MAX
+        return 0 if adds(operation) else INT64_MIN if operation == GREATEST else INT64_MAX
     elif wide is int:
-        return 0 if operation == ADD else INT32_MIN if operation == GREATEST else INT32_MAX
+        return 0 if adds(operation) else INT32_MIN if operation == GREATEST else INT32_MAX
     else:
         # 0.0 would make 0.0 of -0.0.
         return <wide>(
-            -0.0 if operation == ADD else -INFINITY if operation == GREATEST
-            else INFINITY if operation == LEAST else NAN)
+            -0.0 if adds(operation) else -INFINITY if operation == GREATEST else INFINITY)
 
 
-cdef inline wide folded(int operation, wide total, wide value) noexcept nogil:
-    """Return the fold of both.  A NaN in `total` stays; extremes pass one in `value` over."""
+cdef inline wide merged(int operation, wide total, wide value) noexcept nogil:
+    """Return the fold of two folds.  A NaN in the first stays; extremes pass over one in the other.
+    """
     if operation == GREATEST:
         return value if value > total else total
     if operation == LEAST:
         return value if value < total else total
-    if operation == LATEST:
-        return value if value == value else total
     if wide is int64_t or wide is int:
         # Integers wrap around, for which C wants unsigned ones.
-        if operation == ADD:
+        if adds(operation):
             return <wide>(<uint64_t>total + <uint64_t>value)
         return <wide>(<uint64_t>total * <uint64_t>value)
     else:
-        return total + value if operation == ADD else total * value
+        return total + value if adds(operation) else total * value
 
 
-cdef inline wide taken(int operation, bint skips_nan, scalar value, wide tag) noexcept nogil:
-    """Return an element as it is folded."""
-    if skips_nan and value != value:
-        return identity(operation, tag)
-    return <wide>value
+cdef inline wide folded(int operation, wide total, scalar element) noexcept nogil:
+    """Return the fold of all elements up to one."""
+    cdef wide value = <wide>element
+    if operation == ADD_NUMBERS or operation == MULTIPLY_NUMBERS:
+        value = value if value == value else identity(operation, value)
+    return merged(operation, total, value)
 
 
 cdef inline wide value_of(const State* state, wide tag) noexcept nogil:
@@ -103,7 +111,7 @@ cdef inline void put(void* out, Py_ssize_t i, scalar tag, wide value) noexcept n
 
 
 cdef inline void fold_rows(
-    int operation, bint skips_nan, const scalar* x, wide* local, wide* totals
+    int operation, const scalar* x, wide* local, wide* totals
 ) noexcept nogil:
     """Fold the rows of a whole block."""
     cdef wide total[ROWS]
@@ -115,10 +123,10 @@ cdef inline void fold_rows(
         for r in range(ROWS):
             # By fours, as four results are stored together in less time than one by one.
             k = r * ROW + i
-            one = folded(operation, total[r], taken(operation, skips_nan, x[k], <wide>0))
-            two = folded(operation, one, taken(operation, skips_nan, x[k + 1], <wide>0))
-            three = folded(operation, two, taken(operation, skips_nan, x[k + 2], <wide>0))
-            four = folded(operation, three, taken(operation, skips_nan, x[k + 3], <wide>0))
+            one = folded(operation, total[r], x[k])
+            two = folded(operation, one, x[k + 1])
+            three = folded(operation, two, x[k + 2])
+            four = folded(operation, three, x[k + 3])
             local[k] = one
             local[k + 1] = two
             local[k + 2] = three
@@ -130,7 +138,7 @@ cdef inline void fold_rows(
 
 
 cdef inline void fold_few(
-    int operation, bint skips_nan, const scalar* x, Py_ssize_t n, wide* local, wide* totals
+    int operation, const scalar* x, Py_ssize_t n, wide* local, wide* totals
 ) noexcept nogil:
     """Fold the rows of a block of few elements, one after another."""
     cdef Py_ssize_t first = 0, r = 0, i
@@ -138,7 +146,7 @@ cdef inline void fold_few(
     while first < n:
         total = identity(operation, <wide>0)
         for i in range(first, min(first + ROW, n)):
-            total = folded(operation, total, taken(operation, skips_nan, x[i], <wide>0))
+            total = folded(operation, total, x[i])
             local[i] = total
         totals[r] = total
         first += ROW
@@ -146,20 +154,20 @@ cdef inline void fold_few(
 
 
 cdef inline void fold_block(
-    int operation, bint skips_nan, const scalar* x, Py_ssize_t n, wide* local, wide* totals
+    int operation, const scalar* x, Py_ssize_t n, wide* local, wide* totals
 ) noexcept nogil:
     cdef scalar filled[BLOCK]
     cdef Py_ssize_t i
     if n == BLOCK:
-        fold_rows(operation, skips_nan, x, local, totals)
+        fold_rows(operation, x, local, totals)
     elif n < FEW:
-        fold_few(operation, skips_nan, x, n, local, totals)
+        fold_few(operation, x, n, local, totals)
     else:
         for i in range(n):
             filled[i] = x[i]
         for i in range(n, BLOCK):
             filled[i] = 0                 # of which nothing is read that counts
-        fold_rows(operation, skips_nan, filled, local, totals)
+        fold_rows(operation, filled, local, totals)
 
 
 cdef inline bint has_nan(const scalar* x, Py_ssize_t n) noexcept nogil:
@@ -182,22 +190,22 @@ cdef inline bint has_nan(const scalar* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline void fold_in_sequence(
-    int operation, bint skips_nan, const scalar* x, Py_ssize_t n, State* carry, void* out, wide tag
+    int operation, const scalar* x, Py_ssize_t n, State* carry, void* out, wide tag
 ) noexcept nogil:
     """Fold element by element; the first NaN stays, if none is skipped."""
-    cdef wide total = value_of(carry, tag), value
+    cdef wide total = value_of(carry, tag)
     cdef Py_ssize_t i
     for i in range(n):
-        value = taken(operation, skips_nan, x[i], tag)
-        if operation == ADD or operation == MULTIPLY or total != total or value == value:
-            value = folded(operation, total, value)
-        total = value
+        if adds(operation) or multiplies(operation) or total != total or x[i] == x[i]:
+            total = folded(operation, total, x[i])
+        else:
+            total = <wide>x[i]
         put(out, i, <scalar>0, total)
     set_value(carry, total)
 
 
 cdef inline bint fold_chunk(
-    int operation, bint skips_nan, bint writes, const scalar* x, Py_ssize_t n, State* carry,
+    int operation, bint writes, const scalar* x, Py_ssize_t n, State* carry,
     void* out, wide tag
 ) noexcept nogil:
     """Fold a chunk: its results after `carry`, or its state alone.
@@ -213,15 +221,15 @@ cdef inline bint fold_chunk(
     while start < n:
         size = min(<Py_ssize_t>BLOCK, n - start)
         n_rows = (size + ROW - 1) // ROW
-        fold_block(operation, skips_nan, x + start, size, local, totals)
+        fold_block(operation, x + start, size, local, totals)
         after = offset
         for r in range(n_rows):
-            after = folded(operation, after, totals[r])
+            after = merged(operation, after, totals[r])
         is_sound = True
         if wide is double or wide is float:
-            if operation == ADD:
+            if adds(operation):
                 is_sound = after - after == 0
-            elif operation != LATEST:
+            else:
                 is_sound = not has_nan(x + start, size)
         if not is_sound:
             break
@@ -233,10 +241,10 @@ cdef inline bint fold_chunk(
                        <scalar>0)
         offset = after
         start += size
-    set_value(carry, folded(operation, before, offset))
+    set_value(carry, merged(operation, before, offset))
     if start < n and writes:
         fold_in_sequence(
-            operation, skips_nan, x + start, n - start, carry,
+            operation, x + start, n - start, carry,
             <char*>out + start * (sizeof(scalar) if wide is double else sizeof(wide)), tag)
     return start >= n
 
@@ -249,5 +257,5 @@ cdef inline void write_rows(
     for r in range(n_rows):
         for i in range(r * ROW, min((r + 1) * ROW, n)):
             put(out, start + i, tag,
-                folded(operation, before, folded(operation, offset, local[i])))
-        offset = folded(operation, offset, totals[r])
+                merged(operation, before, merged(operation, offset, local[i])))
+        offset = merged(operation, offset, totals[r])

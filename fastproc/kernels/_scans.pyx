@@ -1,4 +1,4 @@
-"""Layer: kernels.  One CPU level's scans: push with a limit, and the table that callers read.
+"""Layer: kernels.  One CPU level's scans: the loop of push, and the table that callers read.
 
 The loops of the others are in ``_fold.pxd`` and ``_ewma.pxd``.  Contracts in ``_scans.pxd``.
 """
@@ -6,14 +6,14 @@ The loops of the others are in ``_fold.pxd`` and ``_ewma.pxd``.  Contracts in ``
 # afterwards.
 
 from libc.math cimport NAN
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
 from fastproc.kernels._ewma cimport ewma_advance, ewma_chunk, ewma_partial
 from fastproc.kernels._fold cimport (
-    ADD, GREATEST, LATEST, LEAST, MULTIPLY, fold_chunk, fold_in_sequence, folded, has_nan, identity,
-    set_value,
+    ADD, ADD_NUMBERS, GREATEST, LEAST, MULTIPLY, MULTIPLY_NUMBERS, fold_chunk,
+    fold_in_sequence, has_nan, identity, merged, set_value,
 )
 from fastproc.kernels._scans cimport (
     BLOCK, CUMMAX, CUMMIN, CUMPROD, CUMSUM, EWMA, NANCUMPROD, NANCUMSUM, PUSH, SCAN_CHUNK,
@@ -27,111 +27,110 @@ cdef ScanTable _table
 
 # Floats are added and multiplied in float64, integers in int64, and compared as they are.
 cdef inline bint wide_fold(
-    int operation, bint skips_nan, bint writes, const scalar* x, Py_ssize_t n, State* carry,
+    int operation, bint writes, const scalar* x, Py_ssize_t n, State* carry,
     void* out
 ) noexcept nogil:
     if scalar is double or scalar is float:
-        return fold_chunk(operation, skips_nan, writes, x, n, carry, out, <double>0)
+        return fold_chunk(operation, writes, x, n, carry, out, <double>0)
     else:
-        return fold_chunk(operation, skips_nan, writes, x, n, carry, out, <int64_t>0)
+        return fold_chunk(operation, writes, x, n, carry, out, <int64_t>0)
 
 
 cdef inline void wide_sequence(
-    int operation, bint skips_nan, const scalar* x, Py_ssize_t n, State* carry, void* out
+    int operation, const scalar* x, Py_ssize_t n, State* carry, void* out
 ) noexcept nogil:
     if scalar is double or scalar is float:
-        fold_in_sequence(operation, skips_nan, x, n, carry, out, <double>0)
+        fold_in_sequence(operation, x, n, carry, out, <double>0)
     else:
-        fold_in_sequence(operation, skips_nan, x, n, carry, out, <int64_t>0)
+        fold_in_sequence(operation, x, n, carry, out, <int64_t>0)
 
 
 cdef bint add_advance(const State* state, const Parameters* p, State* carry) noexcept nogil:
     carry.f += state.f
-    carry.i = folded(ADD, carry.i, state.i)
+    carry.i = merged(ADD, carry.i, state.i)
     return True
 
 
 cdef bint cumsum_partial(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* state
 ) noexcept nogil:
-    return wide_fold(ADD, False, False, x, n, state, NULL)
+    return wide_fold(ADD, False, x, n, state, NULL)
 
 
 cdef void cumsum_scan(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* carry, void* out
 ) noexcept nogil:
-    wide_fold(ADD, False, True, x, n, carry, out)
+    wide_fold(ADD, True, x, n, carry, out)
 
 
 cdef bint nancumsum_partial(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* state
 ) noexcept nogil:
-    return wide_fold(ADD, True, False, x, n, state, NULL)
+    return wide_fold(ADD_NUMBERS, False, x, n, state, NULL)
 
 
 cdef void nancumsum_scan(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* carry, void* out
 ) noexcept nogil:
-    wide_fold(ADD, True, True, x, n, carry, out)
+    wide_fold(ADD_NUMBERS, True, x, n, carry, out)
 
 
 cdef void cumprod_scan(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* carry, void* out
 ) noexcept nogil:
-    wide_sequence(MULTIPLY, False, x, n, carry, out)
+    wide_sequence(MULTIPLY, x, n, carry, out)
 
 
 cdef void nancumprod_scan(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* carry, void* out
 ) noexcept nogil:
-    wide_sequence(MULTIPLY, True, x, n, carry, out)
+    wide_sequence(MULTIPLY_NUMBERS, x, n, carry, out)
 
 
 cdef bint cummax_partial(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* state
 ) noexcept nogil:
-    return fold_chunk(GREATEST, False, False, x, n, state, NULL, <scalar>0)
+    return fold_chunk(GREATEST, False, x, n, state, NULL, <scalar>0)
 
 
 cdef bint cummax_advance(
     const State* state, const Parameters* p, State* carry
 ) noexcept nogil:
-    carry.f = folded(GREATEST, carry.f, state.f)
-    carry.i = folded(GREATEST, carry.i, state.i)
+    carry.f = merged(GREATEST, carry.f, state.f)
+    carry.i = merged(GREATEST, carry.i, state.i)
     return True
 
 
 cdef void cummax_scan(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* carry, void* out
 ) noexcept nogil:
-    fold_chunk(GREATEST, False, True, x, n, carry, out, <scalar>0)
+    fold_chunk(GREATEST, True, x, n, carry, out, <scalar>0)
 
 
 cdef bint cummin_partial(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* state
 ) noexcept nogil:
-    return fold_chunk(LEAST, False, False, x, n, state, NULL, <scalar>0)
+    return fold_chunk(LEAST, False, x, n, state, NULL, <scalar>0)
 
 
 cdef bint cummin_advance(
     const State* state, const Parameters* p, State* carry
 ) noexcept nogil:
-    carry.f = folded(LEAST, carry.f, state.f)
-    carry.i = folded(LEAST, carry.i, state.i)
+    carry.f = merged(LEAST, carry.f, state.f)
+    carry.i = merged(LEAST, carry.i, state.i)
     return True
 
 
 cdef void cummin_scan(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* carry, void* out
 ) noexcept nogil:
-    fold_chunk(LEAST, False, True, x, n, carry, out, <scalar>0)
+    fold_chunk(LEAST, True, x, n, carry, out, <scalar>0)
 
 
 # Push --------------------------------------------------------------------------------------------
 
 # The carry is the last value and how many elements ago it was.  What no value came before is NaN,
-# which is its own value to carry.  Without a limit nobody asks how long ago, and the last value is
-# a fold like others.
+# which is its own value to carry.
 
 cdef bint push_partial(
     const scalar* x, Py_ssize_t n, const Parameters* p, State* state
@@ -162,29 +161,59 @@ cdef void push_scan(
             memcpy(out + start, x + start, size * sizeof(scalar))
             carry.f = <double>x[start + size - 1]
             carry.i = 0
-        elif p.limit == INT64_MAX:
-            fold_chunk(LATEST, False, True, x + start, size, carry, out + start, <scalar>0)
-        else:
-            push_limited(x + start, size, p.limit, carry, out + start)
+        elif scalar is double:
+            push_block(x + start, size, p.limit, carry, out + start, <uint64_t>0)
+        elif scalar is float:
+            push_block(x + start, size, p.limit, carry, out + start, <uint32_t>0)
         start += size
 
 
-cdef inline void push_limited(
-    const scalar* x, Py_ssize_t n, int64_t limit, State* carry, scalar* out
+ctypedef fused pattern:
+    uint64_t
+    uint32_t
+
+
+cdef inline void push_block(
+    const scalar* x, Py_ssize_t n, int64_t limit, State* carry, scalar* out, pattern tag
 ) noexcept nogil:
-    cdef scalar last = <scalar>carry.f, value
+    """Fill a block.
+
+    Elements are chosen as patterns of bits: that is one instruction without a branch, which at
+    many a NaN would be guessed wrong, and of floats it is three.
+    """
+    cdef scalar value = <scalar>carry.f
+    cdef pattern last = bits_of(value, tag), nan = bits_of(<scalar>NAN, tag), bits
     cdef int64_t distance = carry.i
     cdef Py_ssize_t i
-    cdef bint is_value
-    for i in range(n):
-        value = x[i]
-        is_value = value == value
-        # By arithmetic, as a branch would be guessed wrong at each NaN of many.
-        distance = (distance + 1) * (not is_value)
-        last = value if is_value else last
-        out[i] = last if distance <= limit else <scalar>NAN
-    carry.f = <double>last
+    if limit == INT64_MAX:
+        for i in range(n):
+            bits = bits_of(x[i], tag)
+            distance = distance + 1 if is_nan_pattern(bits) else 0
+            last = last if is_nan_pattern(bits) else bits
+            memcpy(out + i, &last, sizeof(pattern))
+    else:
+        for i in range(n):
+            bits = bits_of(x[i], tag)
+            distance = distance + 1 if is_nan_pattern(bits) else 0
+            last = last if is_nan_pattern(bits) else bits
+            bits = last if distance <= limit else nan
+            memcpy(out + i, &bits, sizeof(pattern))
+    memcpy(&value, &last, sizeof(pattern))
+    carry.f = <double>value
     carry.i = distance
+
+
+cdef inline pattern bits_of(scalar value, pattern tag) noexcept nogil:
+    memcpy(&tag, &value, sizeof(pattern))
+    return tag
+
+
+cdef inline bint is_nan_pattern(pattern bits) noexcept nogil:
+    """Tell whether bits are beyond those of infinity, but for the sign."""
+    if pattern is uint64_t:
+        return <uint64_t>(bits << 1) > <uint64_t>0xFFE0000000000000
+    else:
+        return <uint32_t>(bits << 1) > <uint32_t>0xFF000000
 
 
 # Ewma --------------------------------------------------------------------------------------------

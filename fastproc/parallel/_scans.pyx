@@ -392,17 +392,18 @@ cdef double _decay(object alpha, object halflife) except -1:
 
 cdef void _weigh(Parameters* p, Py_ssize_t n) noexcept:
     """Find the powers of the decay and their sums, as far as `n` elements need them."""
+    cdef double logarithm = log(p.decay)
     cdef Py_ssize_t i
     p.full = 1 / (1 - p.decay)
     for i in range(min(n, <Py_ssize_t>ROW) + 1):
         p.power[i] = pow(p.decay, i)
-        p.weights[i] = _sum_of_powers(p, i)
+        p.weights[i] = _sum_of_powers(p, logarithm, i)
     p.power[ROW] = pow(p.decay, ROW)
     for i in range((n + ROW - 1) // ROW + 1):
         p.row_power[i] = pow(p.decay, i * ROW)
-        p.row_weight[i] = _sum_of_powers(p, i * ROW)
+        p.row_weight[i] = _sum_of_powers(p, logarithm, i * ROW)
 
 
-cdef inline double _sum_of_powers(const Parameters* p, Py_ssize_t n) noexcept:
+cdef inline double _sum_of_powers(const Parameters* p, double logarithm, Py_ssize_t n) noexcept:
     """Return decay ** 0 + ... + decay ** (n - 1), without the cancellation of 1 - decay ** n."""
-    return -expm1(n * log(p.decay)) * p.full if n > 0 else 0
+    return -expm1(n * logarithm) * p.full if n > 0 else 0
