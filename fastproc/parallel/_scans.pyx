@@ -57,6 +57,9 @@ _NAMES = (
     "cumsum", "cumprod", "nancumsum", "nancumprod", "cummax", "cummin", "push", "ewma",
 )
 
+# By the number of a compiled dtype.
+_DTYPES = ("float64", "float32", "int64", "int32")
+
 # What one thread needs for an element, in nanoseconds: memory sets it, or the wait of a
 # multiplication for the one before.
 cdef double NS_PER_ELEMENT = 0.5
@@ -145,6 +148,7 @@ cdef object _scan_array(
     array = <ndarray>flat
     result_code = _result_dtype(name, dtype_code(array))
     computed = np.dtype(_DTYPES[result_code])
+    # What results are restored to is asked of none of them, before there is work to lose.
     final = computed if restore is None else restore(np.empty(0, computed)).dtype
     if out is not None:
         validate.check_out(label, out, flat.shape, final)
@@ -162,9 +166,6 @@ cdef object _scan_array(
         np.copyto(out, result, casting="same_kind")
         return out
     return result
-
-
-_DTYPES = ("float64", "float32", "int64", "int32")
 
 
 cdef bint _is_target(object out, int code, ndarray array) noexcept:
