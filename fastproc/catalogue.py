@@ -58,6 +58,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "nanpercentile",
     ),
     "ranking": ("topk", "partition", "argpartition", "rankdata", "nanrankdata"),
+    "scans": (
+        "cumsum",
+        "cumprod",
+        "nancumsum",
+        "nancumprod",
+        "cummax",
+        "cummin",
+        "ewma",
+        "push",
+    ),
 }
 
 #: By public function, its family.

@@ -68,6 +68,36 @@ def reducible(
     return convert(array), restore
 
 
+#: What converts a scan's elements, and restores its results, as a reduction's: by its name.
+_LIKE = {
+    "cumsum": "sum",
+    "cumprod": "sum",
+    "nancumsum": "sum",
+    "nancumprod": "sum",
+    "cummax": "max",
+    "cummin": "min",
+    "ewma": "mean",
+    "push": "min",
+}
+
+
+def scannable(
+    name: str, a: Any, dtype: npt.DTypeLike | None = None
+) -> tuple[Array, Restore | None]:
+    """Return `a` in a compiled dtype, and what turns results into those NumPy would give."""
+    array = as_array(name, a)
+    if dtype is not None:
+        wanted = np.dtype(dtype).newbyteorder("=")
+        if wanted.kind not in "bifu" or wanted.itemsize > 8:
+            raise TypeError(
+                f"{name}: dtype {wanted} is not supported for the result; real numbers of at "
+                f"most 64 bits are"
+            )
+        array = array.astype(wanted, copy=False)
+    convert, restore = _conversion(_LIKE[name], array.dtype, dtype is not None)
+    return convert(array), restore
+
+
 @functools.cache
 def _conversion(
     family: str, dtype: np.dtype[Any], is_result: bool

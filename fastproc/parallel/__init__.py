@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastproc.parallel._order import *
     from fastproc.parallel._ranking import *
     from fastproc.parallel._reductions import *
+    from fastproc.parallel._scans import *
     from fastproc.parallel._softmax import *
 
 _import = lazy.importer(

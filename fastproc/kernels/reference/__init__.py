@@ -57,6 +57,16 @@ from fastproc.kernels.reference.reductions import (
     sum,
     var,
 )
+from fastproc.kernels.reference.scans import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    ewma,
+    nancumprod,
+    nancumsum,
+    push,
+)
 from fastproc.kernels.reference.softmax import log_softmax, softmax
 
 __all__ = [
@@ -73,7 +83,12 @@ __all__ = [
     "cdist",
     "clip",
     "cube",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
     "describe",
+    "ewma",
     "histogram",
     "log_softmax",
     "logsumexp",
@@ -84,6 +99,8 @@ __all__ = [
     "minmax",
     "nanargmax",
     "nanargmin",
+    "nancumprod",
+    "nancumsum",
     "nanmax",
     "nanmean",
     "nanmedian",
@@ -101,6 +118,7 @@ __all__ = [
     "pdist",
     "percentile",
     "polyval",
+    "push",
     "quantile",
     "rankdata",
     "replace",
