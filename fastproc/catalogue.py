@@ -31,6 +31,18 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
+    "moving": (
+        "move_sum",
+        "move_mean",
+        "move_std",
+        "move_var",
+        "move_min",
+        "move_max",
+        "move_argmin",
+        "move_argmax",
+        "move_median",
+        "move_rank",
+    ),
 }
 
 #: By public function, its family.

@@ -9,6 +9,7 @@ from fastproc import catalogue, lazy
 if TYPE_CHECKING:
     from fastproc.parallel._elementwise import *
     from fastproc.parallel._histogram import *
+    from fastproc.parallel._moving import *
     from fastproc.parallel._reductions import *
 
 _import = lazy.importer(

@@ -1,0 +1,48 @@
+"""Layer: kernels.  The C face of the moving windows; they are kernels of lines, see ``_lines.pxd``."""
+
+# The kernels.
+cdef enum:
+    MOVE_SUM = 0
+    MOVE_MEAN
+    MOVE_VAR
+    MOVE_STD
+    MOVE_MIN
+    MOVE_MAX
+    MOVE_ARGMIN
+    MOVE_ARGMAX
+    MOVE_MEDIAN
+    MOVE_RANK
+    N_MOVES
+
+# What the kernels are given: the window's length, how many of its elements must be numbers, and
+# what is subtracted from their number before a variance is divided by it.
+cdef struct Moving:
+    int kernel
+    Py_ssize_t window
+    Py_ssize_t min_count
+    double ddof
+
+cdef enum:
+    # Results made at a time: with what is read for them they fill half of an L1 cache.  With twice
+    # as many a sum took 1.4 times as long.
+    LEAST_BLOCK = 1024
+    # Arrays of a block that the kernels work in.
+    N_ROOMS = 9
+    # Elements that an array of a block has beyond those needed, so that neighbours do not lie at
+    # the same place of a page, where a load would wait for a store to the other.
+    ROOM_GAP = 24
+
+# Return how many results are made at a time; where a line may be cut.  Twice a long window, so that
+# no more than half of what is read for a block has been read for the one before.
+cdef inline Py_ssize_t block_of(Py_ssize_t window) noexcept nogil:
+    if window <= LEAST_BLOCK // 2:
+        return LEAST_BLOCK
+    return (2 * window + LEAST_BLOCK - 1) // LEAST_BLOCK * LEAST_BLOCK
+
+# Return how many elements each array of a block has room for, when `n` results are wanted.
+cdef inline Py_ssize_t room_of(Py_ssize_t window, Py_ssize_t n) noexcept nogil:
+    return (min(n, block_of(window)) + window + ROOM_GAP + 7) // 8 * 8
+
+# Return how many bytes a kernel works in, for a stretch of `n` elements.
+cdef inline Py_ssize_t scratch_of(int kernel, Py_ssize_t window, Py_ssize_t n) noexcept nogil:
+    return room_of(window, n) * N_ROOMS * <Py_ssize_t>sizeof(double)

@@ -1,0 +1,134 @@
+"""Layer: kernels.  Sums of squared deviations of all windows of a block.
+
+Of ``y = x - c``, with some element c of the block, the windows' sums s1 and their sums of squares
+s2 give the sum of squared deviations as ``s2 - s1 * s1 / count``.  That loses digits only where c
+is far from a window's mean beside the window's own spread.  Where it may have cost more than nine
+bits, the block is halved, each half with a c of its own, down to half a window; what then remains,
+such as a window of one constant beside a step, is computed from the deviations themselves.
+
+So an offset of the data costs nothing, and neither does a spike, once it has left the window.
+"""
+
+from libc.math cimport isfinite
+from libc.string cimport memset
+
+from fastproc.kernels._moving_windows cimport add_parts
+
+cdef enum:
+    # Fewer windows than this are not halved again: a call would cost more than it saves.
+    FEW_WINDOWS = 32
+    # How many times the result s2 may be, for rounding not to matter.
+    MOST_LOSS = 512
+
+
+cdef inline double some_centre(const double* x, Py_ssize_t n) noexcept nogil:
+    """Return a finite element, the middle one of three unless these are not all finite.
+
+    An element, not a mean: where all are the same the deviations are exactly 0 then.
+    """
+    cdef double first = x[0], middle = x[n // 2], last = x[n - 1], low, high
+    cdef Py_ssize_t i
+    low = first if first < middle else middle
+    high = middle if first < middle else first
+    middle = low if last < low else high if last > high else last
+    if isfinite(middle):
+        return middle
+    for i in range(n):
+        if isfinite(x[i]):
+            return x[i]
+    return 0
+
+
+cdef inline void add_fours_of_both(
+    const double* sums, const double* squares, Py_ssize_t width, Py_ssize_t n,
+    double* out_sums, double* out_squares
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out_sums[i] = (sums[i] + sums[i + width]) + (sums[i + 2 * width] + sums[i + 3 * width])
+        out_squares[i] = (
+            (squares[i] + squares[i + width]) + (squares[i + 2 * width] + squares[i + 3 * width]))
+
+
+cdef inline double direct_square_sum(
+    const double* x, Py_ssize_t window, double count
+) noexcept nogil:
+    """Return one window's sum of squared deviations, in two passes."""
+    cdef double total = 0, drift = 0, deviation, mean, centre = some_centre(x, window)
+    cdef Py_ssize_t i
+    for i in range(window):
+        total += x[i] - centre if x[i] == x[i] else 0
+    mean = total / count
+    total = 0
+    for i in range(window):
+        deviation = x[i] - centre - mean if x[i] == x[i] else 0
+        drift += deviation
+        total += deviation * deviation
+    # What rounding left in the mean; Chan et al., the corrected two-pass algorithm.
+    return total - drift * drift / count
+
+
+cdef inline double count_at(
+    const Py_ssize_t* counts, Py_ssize_t window, Py_ssize_t i
+) noexcept nogil:
+    return <double>(window if counts == NULL else counts[i + window] - counts[i])
+
+
+cdef inline void square_sum_windows(
+    const double* x, const Py_ssize_t* counts, Py_ssize_t n, Py_ssize_t window, double* out,
+    double** rooms
+) noexcept nogil:
+    """Write the sum of squared deviations of each window's numbers.
+
+    ``counts[i]`` are the numbers before ``x[i]``; NULL says that all are numbers.  `rooms` are six
+    arrays.
+    """
+    cdef double* sums = rooms[0]
+    cdef double* squares = rooms[1]
+    cdef double* s1 = rooms[4]
+    cdef double centre = some_centre(x, n + window - 1), y, share, inverse = 1.0 / window
+    cdef Py_ssize_t width = 1, covered = 0, turn = 1, n_bad = 0, digit, i
+    for i in range(n + window - 1):
+        y = x[i] - centre if x[i] == x[i] else 0
+        sums[i] = y
+        squares[i] = y * y
+    memset(s1, 0, n * sizeof(double))
+    memset(out, 0, n * sizeof(double))
+    while True:                          # as sum_windows, for both
+        digit = window // width % 4
+        add_parts(sums + covered, width, digit, n, s1)
+        add_parts(squares + covered, width, digit, n, out)
+        covered += digit * width
+        if 4 * width > window:
+            break
+        add_fours_of_both(sums, squares, width, n + window - 4 * width, rooms[2 * turn],
+                          rooms[2 * turn + 1])
+        sums, squares = rooms[2 * turn], rooms[2 * turn + 1]
+        turn = 1 - turn
+        width *= 4
+    if counts == NULL:
+        for i in range(n):
+            share = out[i] * (1.0 / MOST_LOSS)
+            out[i] -= s1[i] * s1[i] * inverse
+            # Infinite and NaN are no lack of digits.
+            n_bad += out[i] <= share and share > 0
+            rooms[5][i] = share
+    else:
+        for i in range(n):
+            share = out[i] * (1.0 / MOST_LOSS)
+            y = count_at(counts, window, i)
+            out[i] -= s1[i] * s1[i] / y if y > 0 else 0
+            n_bad += out[i] <= share and share > 0 and y > 1
+            rooms[5][i] = share
+    if n_bad == 0:
+        return
+    if n > FEW_WINDOWS and 2 * n > window:
+        square_sum_windows(x, counts, n // 2, window, out, rooms)
+        i = n // 2
+        square_sum_windows(x + i, counts + i if counts != NULL else NULL, n - i, window, out + i,
+                           rooms)
+        return
+    for i in range(n):
+        if out[i] <= rooms[5][i] and rooms[5][i] > 0:
+            y = count_at(counts, window, i)
+            out[i] = direct_square_sum(x + i, window, y) if y > 1 else 0

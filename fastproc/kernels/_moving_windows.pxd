@@ -1,0 +1,145 @@
+"""Layer: kernels.  Sums and extremes of all windows of a block, by doubling.
+
+The sums of windows of length 4 m are those of length m added up, four at a time and every m
+elements: a few passes over the block, each of them one vector operation beside another, give the
+windows whose length is a power of four, and a window of any length is put together of such.  No
+element is ever subtracted again, so there is no drift, and what has left the window has left no
+trace; and the additions are pairwise.  For an extreme, windows may overlap, so it takes fewer.
+
+Every function makes ``out[i]`` of ``x[i]`` to ``x[i + window - 1]``, for `n` windows; the arrays to
+work in have room for ``n + window`` elements each.
+"""
+
+from libc.string cimport memset
+
+
+cdef inline void add_fours(
+    const double* x, Py_ssize_t width, Py_ssize_t n, double* out
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (x[i] + x[i + width]) + (x[i + 2 * width] + x[i + 3 * width])
+
+
+cdef inline void add_parts(
+    const double* part, Py_ssize_t width, Py_ssize_t digit, Py_ssize_t n, double* out
+) noexcept nogil:
+    """Add `digit` windows of `width`, one behind another, to each result."""
+    cdef Py_ssize_t i
+    if digit == 1:
+        for i in range(n):
+            out[i] += part[i]
+    elif digit == 2:
+        for i in range(n):
+            out[i] += part[i] + part[i + width]
+    elif digit == 3:
+        for i in range(n):
+            out[i] += part[i] + part[i + width] + part[i + 2 * width]
+
+
+cdef inline void sum_windows(
+    const double* x, Py_ssize_t n, Py_ssize_t window, double* out, double* one, double* other
+) noexcept nogil:
+    # A window's parts, from the narrowest on, are the digits of its length in base 4.
+    cdef const double* sums = x
+    cdef double* target = one
+    cdef Py_ssize_t width = 1, covered = 0, digit
+    memset(out, 0, n * sizeof(double))
+    while True:
+        digit = window // width % 4
+        add_parts(sums + covered, width, digit, n, out)
+        covered += digit * width
+        if 4 * width > window:
+            return
+        add_fours(sums, width, n + window - 4 * width, target)
+        sums = target
+        target = other if target == one else one
+        width *= 4
+
+
+cdef inline double extreme(double earlier, double later, bint want_max) noexcept nogil:
+    """Return the greater or the lesser of two numbers; of equals (0.0 and -0.0) the later."""
+    if want_max:
+        return earlier if earlier > later else later
+    return earlier if earlier < later else later
+
+
+cdef inline void extreme_of_fours(
+    const double* x, Py_ssize_t width, Py_ssize_t n, double* out, bint want_max
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = extreme(
+            extreme(x[i], x[i + width], want_max),
+            extreme(x[i + 2 * width], x[i + 3 * width], want_max), want_max)
+
+
+cdef inline void extreme_windows(
+    const double* x, Py_ssize_t n, Py_ssize_t window, double* out, double* one, double* other,
+    bint want_max
+) noexcept nogil:
+    cdef const double* extremes = x
+    cdef const double* last
+    cdef double* target = one
+    cdef Py_ssize_t width = 1, i
+    while 4 * width <= window:
+        extreme_of_fours(extremes, width, n + window - 4 * width, target, want_max)
+        extremes = target
+        target = other if target == one else one
+        width *= 4
+    # Fewer than four parts remain, of which the last may overlap the one before.
+    last = extremes + window - width
+    if window <= 2 * width:
+        for i in range(n):
+            out[i] = extreme(extremes[i], last[i], want_max)
+    elif window <= 3 * width:
+        for i in range(n):
+            out[i] = extreme(
+                extreme(extremes[i], extremes[i + width], want_max), last[i], want_max)
+    else:
+        for i in range(n):
+            out[i] = extreme(
+                extreme(extremes[i], extremes[i + width], want_max),
+                extreme(extremes[i + 2 * width], last[i], want_max), want_max)
+
+
+cdef inline void choose_later(
+    const double* x, const double* places, Py_ssize_t step, Py_ssize_t n, double* out,
+    double* out_places, bint want_max
+) noexcept nogil:
+    """Of two windows' extremes `step` apart, keep one and its place; of equals the later."""
+    cdef Py_ssize_t i
+    if want_max:
+        for i in range(n):
+            out_places[i] = places[i] if x[i] > x[i + step] else places[i + step]
+            out[i] = x[i] if x[i] > x[i + step] else x[i + step]
+    else:
+        for i in range(n):
+            out_places[i] = places[i] if x[i] < x[i + step] else places[i + step]
+            out[i] = x[i] if x[i] < x[i + step] else x[i + step]
+
+
+cdef inline void place_windows(
+    const double* x, Py_ssize_t n, Py_ssize_t window, double* out, double* extremes,
+    double** rooms, bint want_max
+) noexcept nogil:
+    """Write how far from the window's end its extreme is, and to `extremes` which it is.
+
+    Places are kept as doubles, so that a pass moves them in the lanes in which it compares.
+    `rooms` are four arrays.
+    """
+    cdef const double* values = x
+    cdef double* places = rooms[1]
+    cdef Py_ssize_t width = 1, turn = 1, i
+    for i in range(n + window):
+        places[i] = <double>i
+    while 2 * width <= window:
+        choose_later(values, places, width, n + window - 2 * width, rooms[2 * turn],
+                     rooms[2 * turn + 1], want_max)
+        values, places = rooms[2 * turn], rooms[2 * turn + 1]
+        turn = 1 - turn
+        width *= 2
+    choose_later(values, places, window - width, n, extremes, rooms[2 * turn + 1], want_max)
+    places = rooms[2 * turn + 1]
+    for i in range(n):
+        out[i] = <double>(i + window - 1) - places[i]
