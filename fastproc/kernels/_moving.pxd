@@ -1,5 +1,9 @@
 """Layer: kernels.  The C face of the moving windows; they are kernels of lines, see ``_lines.pxd``."""
 
+ctypedef fused floating:
+    double
+    float
+
 # The kernels.
 cdef enum:
     MOVE_SUM = 0
@@ -25,12 +29,17 @@ cdef struct Moving:
 cdef enum:
     # Results made at a time: with what is read for them they fill half of an L1 cache.  With twice
     # as many a sum took 1.4 times as long.
-    LEAST_BLOCK = 1024
+    LEAST_BLOCK = 512
     # Arrays of a block that the kernels work in.
     N_ROOMS = 9
     # Elements that an array of a block has beyond those needed, so that neighbours do not lie at
     # the same place of a page, where a load would wait for a store to the other.
     ROOM_GAP = 24
+    # Elements sorted by counting, for each, those before it: no branch that could be mispredicted.
+    RUN = 8
+    # Bytes for each element of a window that ranks and medians work in: three sorted blocks, four
+    # arrays by number, and bits.
+    RANK_BYTES = 3 * 16 + 2 * 4 * 8 + 8
 
 # Return how many results are made at a time; where a line may be cut.  Twice a long window, so that
 # no more than half of what is read for a block has been read for the one before.
@@ -45,4 +54,6 @@ cdef inline Py_ssize_t room_of(Py_ssize_t window, Py_ssize_t n) noexcept nogil:
 
 # Return how many bytes a kernel works in, for a stretch of `n` elements.
 cdef inline Py_ssize_t scratch_of(int kernel, Py_ssize_t window, Py_ssize_t n) noexcept nogil:
+    if kernel == MOVE_MEDIAN or kernel == MOVE_RANK:
+        return RANK_BYTES * (window + RUN)
     return room_of(window, n) * N_ROOMS * <Py_ssize_t>sizeof(double)

@@ -21,17 +21,16 @@ from fastproc.kernels._common cimport FLOAT32, FLOAT64, table_capsule
 from fastproc.kernels._lines cimport LineTable, line_t
 from fastproc.kernels._moving cimport (
     MOVE_ARGMAX, MOVE_ARGMIN, MOVE_MAX, MOVE_MEAN, MOVE_MEDIAN, MOVE_MIN, MOVE_RANK, MOVE_STD,
-    MOVE_SUM, MOVE_VAR, N_ROOMS, Moving, block_of, room_of,
+    MOVE_SUM, MOVE_VAR, N_ROOMS, Moving, block_of, floating, room_of,
+)
+from fastproc.kernels._moving_ranks cimport (
+    Window, fill_set, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block,
+    sort_block,
 )
 from fastproc.kernels._moving_variance cimport square_sum_windows
 from fastproc.kernels._moving_windows cimport extreme_windows, place_windows, sum_windows
 
 cdef LineTable _table
-
-ctypedef fused floating:
-    double
-    float
-
 
 cdef inline Py_ssize_t count_nans(const floating* x, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t n_nans = 0, i
@@ -169,11 +168,53 @@ cdef void move_line(
         start += size
 
 
+cdef inline void read_block(
+    const floating* x, Py_ssize_t first, Py_ssize_t low, Py_ssize_t high, Window* w,
+    Py_ssize_t window
+) noexcept nogil:
+    """Make the right block of the numbers among ``x[first]`` to ``x[first + window - 1]``, sorted.
+
+    What is not between ``x[low]`` and ``x[high - 1]`` is none.
+    """
+    cdef Py_ssize_t i, n = 0
+    for i in range(max(first, low), min(first + window, high)):
+        w.right[n].value = x[i]
+        w.right[n].place = i - first
+        n += x[i] == x[i]
+    w.n_right = n
+    sort_block(w)
+
+
+cdef void rank_line(
+    const floating* x, Py_ssize_t before, Py_ssize_t n, floating* out, char* scratch,
+    const Moving* moving
+) noexcept nogil:
+    cdef Py_ssize_t window = moving.window, start = 0, size
+    cdef Window w
+    lay_out(&w, window, scratch)
+    read_block(x, 1 - window, -before, n, &w, window)
+    while start < n:
+        w.left, w.right, w.n_left = w.right, w.left, w.n_right
+        read_block(x, start + 1, -before, n, &w, window)
+        number_elements(&w, window)
+        fill_set(&w)
+        size = min(window, n - start)
+        if moving.kernel == MOVE_MEDIAN:
+            medians_of_block(&w, window, moving.min_count, size, out + start)
+        else:
+            find_ties(&w)
+            ranks_of_block(&w, window, moving.min_count, size, out + start)
+        start += size
+
+
 # The table ---------------------------------------------------------------------------------------
 
 for _kernel in range(MOVE_SUM, MOVE_MEDIAN):
     _table.kernels[_kernel][FLOAT64] = <line_t>move_line[double]
     _table.kernels[_kernel][FLOAT32] = <line_t>move_line[float]
+for _kernel in (MOVE_MEDIAN, MOVE_RANK):
+    _table.kernels[_kernel][FLOAT64] = <line_t>rank_line[double]
+    _table.kernels[_kernel][FLOAT32] = <line_t>rank_line[float]
 
 #: The table of this CPU level.
 table = table_capsule(&_table)

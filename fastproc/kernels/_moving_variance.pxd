@@ -12,7 +12,7 @@ So an offset of the data costs nothing, and neither does a spike, once it has le
 from libc.math cimport isfinite
 from libc.string cimport memset
 
-from fastproc.kernels._moving_windows cimport add_parts
+from fastproc.kernels._moving_windows cimport add_fours, add_parts
 
 cdef enum:
     # Fewer windows than this are not halved again: a call would cost more than it saves.
@@ -37,17 +37,6 @@ cdef inline double some_centre(const double* x, Py_ssize_t n) noexcept nogil:
         if isfinite(x[i]):
             return x[i]
     return 0
-
-
-cdef inline void add_fours_of_both(
-    const double* sums, const double* squares, Py_ssize_t width, Py_ssize_t n,
-    double* out_sums, double* out_squares
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out_sums[i] = (sums[i] + sums[i + width]) + (sums[i + 2 * width] + sums[i + 3 * width])
-        out_squares[i] = (
-            (squares[i] + squares[i + width]) + (squares[i + 2 * width] + squares[i + 3 * width]))
 
 
 cdef inline double direct_square_sum(
@@ -101,8 +90,8 @@ cdef inline void square_sum_windows(
         covered += digit * width
         if 4 * width > window:
             break
-        add_fours_of_both(sums, squares, width, n + window - 4 * width, rooms[2 * turn],
-                          rooms[2 * turn + 1])
+        add_fours(sums, width, n + window - 4 * width, rooms[2 * turn])
+        add_fours(squares, width, n + window - 4 * width, rooms[2 * turn + 1])
         sums, squares = rooms[2 * turn], rooms[2 * turn + 1]
         turn = 1 - turn
         width *= 4
