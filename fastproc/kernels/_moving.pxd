@@ -37,9 +37,9 @@ cdef enum:
     ROOM_GAP = 24
     # Elements sorted by counting, for each, those before it: no branch that could be mispredicted.
     RUN = 8
-    # Bytes for each element of a window that ranks and medians work in: three sorted blocks, four
-    # arrays by number, and bits.
-    RANK_BYTES = 3 * 16 + 2 * 4 * 8 + 8
+    # Bytes for each element of a window that ranks and medians work in: two blocks, sorted and
+    # merged, a spare one, three arrays by number, and bits.
+    RANK_BYTES = (2 + 2 + 1) * 16 + 2 * 3 * 8 + 8
 
 # Return how many results are made at a time; where a line may be cut.  Twice a long window, so that
 # no more than half of what is read for a block has been read for the one before.

@@ -24,8 +24,7 @@ from fastproc.kernels._moving cimport (
     MOVE_SUM, MOVE_VAR, N_ROOMS, Moving, block_of, floating, room_of,
 )
 from fastproc.kernels._moving_ranks cimport (
-    Window, fill_set, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block,
-    sort_block,
+    Window, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block, read_block,
 )
 from fastproc.kernels._moving_variance cimport square_sum_windows
 from fastproc.kernels._moving_windows cimport extreme_windows, place_windows, sum_windows
@@ -168,23 +167,6 @@ cdef void move_line(
         start += size
 
 
-cdef inline void read_block(
-    const floating* x, Py_ssize_t first, Py_ssize_t low, Py_ssize_t high, Window* w,
-    Py_ssize_t window
-) noexcept nogil:
-    """Make the right block of the numbers among ``x[first]`` to ``x[first + window - 1]``, sorted.
-
-    What is not between ``x[low]`` and ``x[high - 1]`` is none.
-    """
-    cdef Py_ssize_t i, n = 0
-    for i in range(max(first, low), min(first + window, high)):
-        w.right[n].value = x[i]
-        w.right[n].place = i - first
-        n += x[i] == x[i]
-    w.n_right = n
-    sort_block(w)
-
-
 cdef void rank_line(
     const floating* x, Py_ssize_t before, Py_ssize_t n, floating* out, char* scratch,
     const Moving* moving
@@ -192,18 +174,16 @@ cdef void rank_line(
     cdef Py_ssize_t window = moving.window, start = 0, size
     cdef Window w
     lay_out(&w, window, scratch)
-    read_block(x, 1 - window, -before, n, &w, window)
+    read_block(&w, x, 1 - window, -before, n)
     while start < n:
-        w.left, w.right, w.n_left = w.right, w.left, w.n_right
-        read_block(x, start + 1, -before, n, &w, window)
-        number_elements(&w, window)
-        fill_set(&w)
+        read_block(&w, x, start + 1, -before, n)
+        number_elements(&w)
         size = min(window, n - start)
         if moving.kernel == MOVE_MEDIAN:
-            medians_of_block(&w, window, moving.min_count, size, out + start)
+            medians_of_block(&w, moving.min_count, size, out + start)
         else:
             find_ties(&w)
-            ranks_of_block(&w, window, moving.min_count, size, out + start)
+            ranks_of_block(&w, moving.min_count, size, out + start)
         start += size
 
 

@@ -12,7 +12,7 @@ NaN, and what stands before the line, is left out when a block is sorted; it has
 
 from libc.math cimport NAN
 from libc.stdint cimport uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fastproc.kernels._moving cimport RUN, floating
 
@@ -46,17 +46,17 @@ cdef enum:
 
 cdef struct Placed:
     double value
-    Py_ssize_t place         # in its block
+    Py_ssize_t place         # in its block, and a window's length further in the right block
 
-# Two neighbouring blocks of a window's length, and the set of those of their elements that are in the window.
+# Two neighbouring blocks of a window's length, and which of their elements are in the window.
 cdef struct Window:
-    Placed* left             # the blocks, sorted
-    Placed* right
-    Placed* spare
+    Py_ssize_t length
+    Placed* blocks           # both, each sorted, the right one behind the left one
     Py_ssize_t n_left        # how many elements they have that are numbers
     Py_ssize_t n_right
-    Py_ssize_t* numbers      # by place, first the left block's: its number or NO_NUMBER
-    double* values           # by number
+    Placed* spare
+    Placed* merged           # by number
+    Py_ssize_t* numbers      # by place; NO_NUMBER for what is left out
     Py_ssize_t* lows         # by number: the first that has the same value, and
     Py_ssize_t* highs        # the one after the last
     uint64_t* bits
@@ -64,112 +64,131 @@ cdef struct Window:
     Py_ssize_t count         # how many bits are set
 
 
-cdef inline void lay_out(Window* w, Py_ssize_t window, char* scratch) noexcept nogil:
-    """Divide RANK_BYTES for each of `window` + RUN elements."""
-    w.left = <Placed*>scratch
-    w.right = w.left + window + RUN
-    w.spare = w.right + window + RUN
-    w.numbers = <Py_ssize_t*>(w.spare + window + RUN)
-    w.lows = w.numbers + 2 * window
-    w.highs = w.lows + 2 * window
-    w.values = <double*>(w.highs + 2 * window)
-    w.bits = <uint64_t*>(w.values + 2 * window)
-    w.n_words = window // 32 + 2
+cdef inline void lay_out(Window* w, Py_ssize_t length, char* scratch) noexcept nogil:
+    """Divide RANK_BYTES for each of `length` + RUN elements."""
+    w.length = length
+    w.n_right = 0
+    w.blocks = <Placed*>scratch
+    w.spare = w.blocks + 2 * length
+    w.merged = w.spare + length
+    w.numbers = <Py_ssize_t*>(w.merged + 2 * length)
+    w.lows = w.numbers + 2 * length
+    w.highs = w.lows + 2 * length
+    w.bits = <uint64_t*>(w.highs + 2 * length)
+    w.n_words = length // 32 + 1
 
 
 # Sorting -----------------------------------------------------------------------------------------
 
 cdef inline void sort_run(const Placed* x, Py_ssize_t n, Placed* out) noexcept nogil:
-    cdef Py_ssize_t i, j, number
     cdef double values[RUN]
+    cdef Py_ssize_t numbers[RUN]
+    cdef Py_ssize_t i, j
+    cdef bint is_less
+    for i in range(RUN):
+        values[i] = x[i].value if i < n else NAN     # which is not less than any
+        numbers[i] = 0
+    for i in range(RUN):
+        for j in range(i + 1, RUN):
+            is_less = values[j] < values[i]
+            numbers[i] += is_less
+            numbers[j] += 1 - is_less
     for i in range(n):
-        values[i] = x[i].value
-    for i in range(n, RUN):
-        values[i] = NAN                  # not less than any
-    for i in range(n):
-        number = 0
-        for j in range(RUN):
-            number += values[j] < values[i] or (j < i and values[j] == values[i])
-        out[number] = x[i]
+        out[numbers[i]] = x[i]
+
+
+cdef inline Py_ssize_t either(bint second, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
+    """Return `j` if `second`, else `i`, without a branch: it would be mispredicted each other time.
+    """
+    return i ^ ((i ^ j) & -<Py_ssize_t>second)
 
 
 cdef inline void merge_runs(
-    const Placed* left, Py_ssize_t n_left, const Placed* right, Py_ssize_t n_right, Placed* out
+    const Placed* x, Py_ssize_t middle, Py_ssize_t n, Placed* out
 ) noexcept nogil:
-    """Merge two sorted runs; of equal ones the left come first."""
-    cdef Py_ssize_t i = 0, j = 0, k, low_left, low_right
+    """Merge the runs ``x[:middle]`` and ``x[middle:n]``; of equal ones the left come first."""
+    cdef Py_ssize_t i = 0, j = middle, k = 0, low_i, low_j
     cdef bint is_right
-    if n_left == n_right:
+    if n == 2 * middle:
         # From both ends at once, to the middle: two chains of steps that do not wait for another,
         # and neither can leave its run.
-        low_left, low_right = n_left - 1, n_right - 1
-        for k in range(n_left):
-            is_right = right[j].value < left[i].value
-            out[k] = right[j] if is_right else left[i]
+        low_i, low_j = middle - 1, n - 1
+        for k in range(middle):
+            is_right = x[j].value < x[i].value
+            out[k] = x[either(is_right, i, j)]
             j += is_right
-            i += not is_right
-            is_right = not right[low_right].value < left[low_left].value
-            out[2 * n_left - 1 - k] = right[low_right] if is_right else left[low_left]
-            low_right -= is_right
-            low_left -= not is_right
+            i += 1 - is_right
+            is_right = not x[low_j].value < x[low_i].value
+            out[n - 1 - k] = x[either(is_right, low_i, low_j)]
+            low_j -= is_right
+            low_i -= 1 - is_right
         return
-    k = 0
-    while i < n_left and j < n_right:
-        is_right = right[j].value < left[i].value
-        out[k] = right[j] if is_right else left[i]
+    while i < middle and j < n:
+        is_right = x[j].value < x[i].value
+        out[k] = x[either(is_right, i, j)]
         j += is_right
-        i += not is_right
+        i += 1 - is_right
         k += 1
-    while i < n_left:
-        out[k] = left[i]
-        i += 1
-        k += 1
-    while j < n_right:
-        out[k] = right[j]
-        j += 1
-        k += 1
+    memcpy(out + k, x + i, (middle - i) * sizeof(Placed))
+    memcpy(out + k + middle - i, x + j, (n - j) * sizeof(Placed))
 
 
-cdef inline void sort_block(Window* w) noexcept nogil:
-    """Sort the right block."""
-    cdef Py_ssize_t n = w.n_right, width = RUN, start = 0, middle, stop
-    cdef Placed* source = w.right
-    cdef Placed* target = w.spare
+cdef inline void sort_block(Placed* x, Py_ssize_t n, Placed* spare) noexcept nogil:
+    cdef Py_ssize_t width = RUN, start = 0, middle, stop
+    cdef Placed* source = spare
+    cdef Placed* target = x
     while start < n:
-        sort_run(source + start, min(<Py_ssize_t>RUN, n - start), target + start)
+        sort_run(x + start, min(<Py_ssize_t>RUN, n - start), spare + start)
         start += RUN
-    source, target = target, source
     while width < n:
         start = 0
         while start < n:
             middle = min(start + width, n)
             stop = min(middle + width, n)
-            merge_runs(source + start, middle - start, source + middle, stop - middle,
-                       target + start)
+            merge_runs(source + start, middle - start, stop - start, target + start)
             start = stop
         source, target = target, source
         width *= 2
-    w.right, w.spare = source, target
+    if source == spare:
+        memcpy(x, spare, n * sizeof(Placed))
 
 
 # The window's set --------------------------------------------------------------------------------
 
-cdef inline void number_elements(Window* w, Py_ssize_t window) noexcept nogil:
-    """Number the elements of both blocks by value, equal ones in any order."""
-    cdef Py_ssize_t i = 0, j = 0, k, n = w.n_left + w.n_right
-    cdef bint is_right
-    for k in range(2 * window):
-        w.numbers[k] = NO_NUMBER
-    for k in range(n):
-        is_right = i == w.n_left or (j < w.n_right and w.right[j].value < w.left[i].value)
-        if is_right:
-            w.values[k] = w.right[j].value
-            w.numbers[window + w.right[j].place] = k
-        else:
-            w.values[k] = w.left[i].value
-            w.numbers[w.left[i].place] = k
-        j += is_right
-        i += not is_right
+cdef inline void read_block(
+    Window* w, const floating* x, Py_ssize_t first, Py_ssize_t low, Py_ssize_t high
+) noexcept nogil:
+    """Let the right block be the left one, and the next one in the line the right one.
+
+    It begins at ``x[first]``; of the line, ``x[low]`` to ``x[high - 1]`` can be read.
+    """
+    cdef Placed* right
+    cdef Py_ssize_t n = 0, i
+    for i in range(w.n_right):
+        w.blocks[i] = w.blocks[w.n_left + i]
+        w.blocks[i].place -= w.length
+    w.n_left = w.n_right
+    right = w.blocks + w.n_left
+    for i in range(max(first, low), min(first + w.length, high)):
+        right[n].value = x[i]
+        right[n].place = w.length + i - first
+        n += x[i] == x[i]
+    w.n_right = n
+    sort_block(right, n, w.spare)
+
+
+cdef inline void number_elements(Window* w) noexcept nogil:
+    """Number the elements of both blocks by value, and let the window be the left block."""
+    cdef Py_ssize_t i
+    merge_runs(w.blocks, w.n_left, w.n_left + w.n_right, w.merged)
+    for i in range(2 * w.length):
+        w.numbers[i] = NO_NUMBER
+    for i in range(w.n_left + w.n_right):
+        w.numbers[w.merged[i].place] = i
+    memset(w.bits, 0, w.n_words * sizeof(uint64_t))
+    w.count = 0
+    for i in range(w.n_left):
+        set_bit(w, w.numbers[w.blocks[i].place])
 
 
 cdef inline void find_ties(Window* w) noexcept nogil:
@@ -177,21 +196,11 @@ cdef inline void find_ties(Window* w) noexcept nogil:
     cdef Py_ssize_t n = w.n_left + w.n_right, low = 0, high, k
     while low < n:
         high = low + 1
-        while high < n and w.values[high] == w.values[low]:
+        while high < n and w.merged[high].value == w.merged[low].value:
             high += 1
         for k in range(low, high):
             w.lows[k], w.highs[k] = low, high
         low = high
-
-
-cdef inline void fill_set(Window* w) noexcept nogil:
-    """Let the window be the left block."""
-    cdef Py_ssize_t i, number
-    memset(w.bits, 0, w.n_words * sizeof(uint64_t))
-    for i in range(w.n_left):
-        number = w.numbers[w.left[i].place]
-        w.bits[number // 64] |= <uint64_t>1 << (number % 64)
-    w.count = w.n_left
 
 
 cdef inline void clear_bit(Window* w, Py_ssize_t number) noexcept nogil:
@@ -242,16 +251,16 @@ cdef inline Py_ssize_t count_below(const Window* w, Py_ssize_t number) noexcept 
 
 # Write the results of the windows that begin at places 0 to `n` - 1 of the left block.
 cdef inline void medians_of_block(
-    Window* w, Py_ssize_t window, Py_ssize_t min_count, Py_ssize_t n, floating* out
+    Window* w, Py_ssize_t min_count, Py_ssize_t n, floating* out
 ) noexcept nogil:
     # `middle` is the lower median's number, `below` how many of the set are below it.
     cdef Py_ssize_t middle = 0, below = 0, wanted, old, new, i
     if w.count > 0:
         below = (w.count - 1) // 2
-        middle = w.numbers[w.left[below].place]
+        middle = w.numbers[w.blocks[below].place]
     for i in range(n):
         if i > 0:
-            old, new = w.numbers[i - 1], w.numbers[window + i - 1]
+            old, new = w.numbers[i - 1], w.numbers[w.length + i - 1]
             if old != NO_NUMBER:
                 clear_bit(w, old)
                 below -= old < middle
@@ -272,20 +281,20 @@ cdef inline void medians_of_block(
         if w.count < min_count:
             out[i] = NAN
         elif w.count % 2 == 1:
-            out[i] = <floating>w.values[middle]
+            out[i] = <floating>w.merged[middle].value
         else:
-            out[i] = <floating>((w.values[middle] + w.values[next_set(w, middle + 1)]) * 0.5)
+            out[i] = <floating>((w.merged[middle].value + w.merged[next_set(w, middle + 1)].value) * 0.5)
 
 
 cdef inline void ranks_of_block(
-    Window* w, Py_ssize_t window, Py_ssize_t min_count, Py_ssize_t n, floating* out
+    Window* w, Py_ssize_t min_count, Py_ssize_t n, floating* out
 ) noexcept nogil:
     cdef Py_ssize_t old, new, i
     cdef double less, equal, rank
-    new = w.numbers[window - 1]
+    new = w.numbers[w.length - 1]
     for i in range(n):
         if i > 0:
-            old, new = w.numbers[i - 1], w.numbers[window + i - 1]
+            old, new = w.numbers[i - 1], w.numbers[w.length + i - 1]
             if old != NO_NUMBER:
                 clear_bit(w, old)
             if new != NO_NUMBER:
