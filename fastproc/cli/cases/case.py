@@ -37,8 +37,8 @@ RELATIVE_TOLERANCE = 1e-9
 class Case:
     """A kernel with its input and the functions that compute it.
 
-    The functions take the arrays as positional arguments, then `options`, then `out` if the case
-    `has_out`.
+    The functions take the arrays as positional arguments, then `options`, which may depend on the
+    arrays, then `out` if the case `has_out`.
     """
 
     kernel: str
@@ -49,7 +49,7 @@ class Case:
     peers: Mapping[str, Callable[[], Function]]
     #: As one would write it in plain Python, on lists.
     plain: Function
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | Callable[[Arrays], Mapping[str, Any]] = field(default_factory=dict)
     has_out: bool = False
     #: Bytes of memory that must at least be read and written for an element of the first array.
     bytes_moved: int = 8
@@ -61,24 +61,24 @@ class Case:
 
     def numpy_call(self, arrays: Arrays) -> Call:
         """Return NumPy's computation as a call without arguments."""
-        return _written_out(self.numpy, arrays, {**self.options, **self._out(arrays)})
+        return _written_out(self.numpy, arrays, {**self._options(arrays), **self._out(arrays)})
 
     def plain_call(self, arrays: Arrays) -> Call:
         """Return the plain-Python idiom on lists, in which Python is at its fastest."""
         lists = (each.tolist() for each in arrays)
-        return functools.partial(self.plain, *lists, **self.options)
+        return functools.partial(self.plain, *lists, **self._options(arrays))
 
     def reference_call(self, arrays: Arrays) -> Call:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
         buffers = (array.array("d", each.tobytes()) for each in arrays)
-        return functools.partial(twin, *buffers, **self.options)
+        return functools.partial(twin, *buffers, **self._options(arrays))
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:
         """Return fastproc's computation; shared arrays get a shared `out`."""
         kernel = getattr(fastproc, self.kernel)
-        return _written_out(kernel, arrays, {**self.options, **self._out(arrays), **workers})
+        return _written_out(kernel, arrays, {**self._options(arrays), **self._out(arrays), **workers})
 
     def peer_calls(self, arrays: Arrays) -> dict[str, Call]:
         """Return the computations of those peers whose packages are here."""
@@ -90,7 +90,7 @@ class Case:
                 if error.name != package:
                     raise
                 continue
-            keywords = {**self.options, **self._out(arrays)}
+            keywords = {**self._options(arrays), **self._out(arrays)}
             calls[package] = _written_out(function, arrays, keywords)
         return calls
 
@@ -103,6 +103,9 @@ class Case:
                 _parts(self.answer(result)), _parts(self.answer(expected)), strict=True
             )
         )
+
+    def _options(self, arrays: Arrays) -> Mapping[str, Any]:
+        return self.options(arrays) if callable(self.options) else self.options
 
     def _out(self, arrays: Arrays) -> dict[str, Array]:
         if not self.has_out:

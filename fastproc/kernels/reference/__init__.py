@@ -9,7 +9,7 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
         elementwise  reductions  extremes
-                                   histogram
+                     moving        histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
@@ -27,6 +27,18 @@ from fastproc.kernels.reference.extremes import (
     nanminmax,
 )
 from fastproc.kernels.reference.histogram import histogram
+from fastproc.kernels.reference.moving import (
+    move_argmax,
+    move_argmin,
+    move_max,
+    move_mean,
+    move_median,
+    move_min,
+    move_rank,
+    move_std,
+    move_sum,
+    move_var,
+)
 from fastproc.kernels.reference.reductions import (
     mean,
     nanmean,
@@ -49,6 +61,16 @@ __all__ = [
     "mean",
     "min",
     "minmax",
+    "move_argmax",
+    "move_argmin",
+    "move_max",
+    "move_mean",
+    "move_median",
+    "move_min",
+    "move_rank",
+    "move_std",
+    "move_sum",
+    "move_var",
     "nanargmax",
     "nanargmin",
     "nanmax",

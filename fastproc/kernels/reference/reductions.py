@@ -182,7 +182,7 @@ def _total(a: Any, axis: Any, dtype: Any, out: Any, keepdims: bool, *, ignore_na
     results = []
     for x in buffers.slices(values, axes):
         if dtypes.kind(dtype) == "float":
-            total: Any = _exact_sum(_without_nan(x) if ignore_nan else x)
+            total: Any = exact_sum(_without_nan(x) if ignore_nan else x)
         else:
             total = 0
             for element in x:
@@ -223,7 +223,7 @@ def _without_nan(x: list[Any]) -> list[Any]:
     return [element for element in x if element == element]
 
 
-def _exact_sum(x: Sequence[float]) -> float:
+def exact_sum(x: Sequence[float]) -> float:
     """Return the sum of floats, exact before it is rounded."""
     try:
         return math.fsum(x)
@@ -239,12 +239,12 @@ def _mean(x: list[float]) -> float:
     if not x:
         _warn("Mean of empty slice", 5)
         return math.nan
-    return _exact_sum(x) / len(x)
+    return exact_sum(x) / len(x)
 
 
 def _squared_deviations(x: list[float]) -> float:
-    center = _exact_sum(x) / len(x)
-    return _exact_sum([(element - center) * (element - center) for element in x])
+    center = exact_sum(x) / len(x)
+    return exact_sum([(element - center) * (element - center) for element in x])
 
 
 def _var(x: list[float], ddof: float) -> float:
