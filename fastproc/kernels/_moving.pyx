@@ -92,15 +92,20 @@ cdef inline void find_infinite_places(
 cdef inline void divide_sums(
     double* out, const Py_ssize_t* counts, Py_ssize_t n, Py_ssize_t window, double ddof
 ) noexcept nogil:
-    """Divide each sum by the number of its terms less `ddof`."""
+    """Divide each sum by the number of its terms less `ddof`.
+
+    A full window's is multiplied by the inverse, also where others are not full: NaN that has left
+    the window must not change a bit.
+    """
     cdef double inverse = 1.0 / (<double>window - ddof)
-    cdef Py_ssize_t i
+    cdef Py_ssize_t count, i
     if counts == NULL:
         for i in range(n):
             out[i] *= inverse
     else:
         for i in range(n):
-            out[i] /= (<double>(counts[i + window] - counts[i]) - ddof)
+            count = counts[i + window] - counts[i]
+            out[i] = out[i] * inverse if count == window else out[i] / (<double>count - ddof)
 
 
 cdef void move_block(
