@@ -34,7 +34,7 @@ cdef enum:
     N_ROOMS = 9
     # Elements that an array of a block has beyond those needed, so that neighbours do not lie at
     # the same place of a page, where a load would wait for a store to the other.
-    ROOM_GAP = 24
+    ROOM_GAP = 40
     # Elements sorted by counting, for each, those before it: no branch that could be mispredicted.
     RUN = 8
     # Bytes for each element of a window that ranks and medians work in: two blocks, sorted and

@@ -117,7 +117,7 @@ cdef void move_block(
     cdef int kernel = moving.kernel
     cdef bint want_max = kernel == MOVE_MAX or kernel == MOVE_ARGMAX
     if kernel == MOVE_SUM or kernel == MOVE_MEAN:
-        sum_windows(x, n, window, out, rooms[0], rooms[1])
+        sum_windows(x, n, window, out, rooms[0], rooms[1], rooms[2])
         if kernel == MOVE_MEAN:
             divide_sums(out, counts, n, window, 0)
     elif kernel == MOVE_VAR or kernel == MOVE_STD:

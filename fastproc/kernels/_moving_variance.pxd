@@ -10,9 +10,8 @@ So an offset of the data costs nothing, and neither does a spike, once it has le
 """
 
 from libc.math cimport isfinite
-from libc.string cimport memset
 
-from fastproc.kernels._moving_windows cimport add_fours, add_parts
+from fastproc.kernels._moving_windows cimport sum_windows
 
 cdef enum:
     # Fewer windows than this are not halved again: a call would cost more than it saves.
@@ -76,25 +75,13 @@ cdef inline void square_sum_windows(
     cdef double* squares = rooms[1]
     cdef double* s1 = rooms[4]
     cdef double centre = some_centre(x, n + window - 1), y, share, inverse = 1.0 / window
-    cdef Py_ssize_t width = 1, covered = 0, turn = 1, n_bad = 0, digit, i
+    cdef Py_ssize_t n_bad = 0, i
     for i in range(n + window - 1):
         y = x[i] - centre if x[i] == x[i] else 0
         sums[i] = y
         squares[i] = y * y
-    memset(s1, 0, n * sizeof(double))
-    memset(out, 0, n * sizeof(double))
-    while True:                          # as sum_windows, for both
-        digit = window // width % 4
-        add_parts(sums + covered, width, digit, n, s1)
-        add_parts(squares + covered, width, digit, n, out)
-        covered += digit * width
-        if 4 * width > window:
-            break
-        add_fours(sums, width, n + window - 4 * width, rooms[2 * turn])
-        add_fours(squares, width, n + window - 4 * width, rooms[2 * turn + 1])
-        sums, squares = rooms[2 * turn], rooms[2 * turn + 1]
-        turn = 1 - turn
-        width *= 4
+    sum_windows(sums, n, window, s1, rooms[2], rooms[3], rooms[5])
+    sum_windows(squares, n, window, out, rooms[2], rooms[3], rooms[5])
     if counts == NULL:
         for i in range(n):
             share = out[i] * (1.0 / MOST_LOSS)

@@ -10,7 +10,11 @@ Every function makes ``out[i]`` of ``x[i]`` to ``x[i + window - 1]``, for `n` wi
 work in have room for ``n + window`` elements each.
 """
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
+
+cdef enum:
+    # Elements side by side of which each begins a window of so many: two registers of 512 bits.
+    ROW = 16
 
 
 cdef inline void add_fours(
@@ -37,24 +41,57 @@ cdef inline void add_parts(
             out[i] += part[i] + part[i + width] + part[i + 2 * width]
 
 
+cdef inline void sum_rows(double* x, Py_ssize_t n_rows, Py_ssize_t k, double* out) noexcept nogil:
+    """Add up `k` neighbouring rows of ROW elements, for each of `n_rows` first rows.
+
+    Between two marks, every k rows, the k rows of one sum cross one mark: they are the last rows
+    before it and the first behind it, whose sums are made step by step from the mark, both ways.
+    """
+    cdef double total[ROW]
+    cdef double both[ROW]
+    cdef Py_ssize_t mark = 0, last, i, j
+    while mark < n_rows:
+        last = min(k, n_rows - mark)
+        for j in range(ROW):
+            total[j] = 0
+        for i in range(mark + k - 1, mark - 1, -1):
+            for j in range(ROW):
+                total[j] += x[i * ROW + j]
+            for j in range(ROW):
+                out[i * ROW + j] = total[j]
+        for j in range(ROW):
+            total[j] = 0
+        for i in range(mark + 1, mark + last):
+            for j in range(ROW):
+                total[j] += x[(i + k - 1) * ROW + j]
+            for j in range(ROW):
+                both[j] = out[i * ROW + j] + total[j]
+            for j in range(ROW):
+                out[i * ROW + j] = both[j]
+        mark += k
+
+
 cdef inline void sum_windows(
-    const double* x, Py_ssize_t n, Py_ssize_t window, double* out, double* one, double* other
+    const double* x, Py_ssize_t n, Py_ssize_t window, double* out, double* one, double* other,
+    double* third
 ) noexcept nogil:
-    # A window's parts, from the narrowest on, are the digits of its length in base 4.
-    cdef const double* sums = x
-    cdef double* target = one
-    cdef Py_ssize_t width = 1, covered = 0, digit
-    memset(out, 0, n * sizeof(double))
-    while True:
-        digit = window // width % 4
-        add_parts(sums + covered, width, digit, n, out)
-        covered += digit * width
-        if 4 * width > window:
-            return
-        add_fours(sums, width, n + window - 4 * width, target)
-        sums = target
-        target = other if target == one else one
-        width *= 4
+    # A window's parts, the widest first: rows apart by sixteen, then the digits of what remains in
+    # base 4.
+    cdef Py_ssize_t covered = 0, i
+    if window >= 4:
+        add_fours(x, 1, n + window - 4, one)
+    if window >= 16:
+        add_fours(one, 4, n + window - 16, other)
+        for i in range(n + window - 16, n + window + ROW):
+            other[i] = 0                 # read, but for no window
+        sum_rows(other, (n + ROW - 1) // ROW, window // ROW, third)
+        covered = window // ROW * ROW
+        memcpy(out, third, n * sizeof(double))
+    else:
+        memset(out, 0, n * sizeof(double))
+    add_parts(one + covered, 4, (window - covered) // 4, n, out)
+    covered += (window - covered) // 4 * 4
+    add_parts(x + covered, 1, window - covered, n, out)
 
 
 cdef inline double extreme(double earlier, double later, bint want_max) noexcept nogil:

@@ -78,7 +78,9 @@ def test_equals_twin(name, data):
     if length == 0:
         return
     if name in SPREADS and np.isinf(array).any():
-        array = np.where(np.isinf(array), 7, array).astype(array.dtype)  # see the test of infinities
+        array = np.where(np.isinf(array), 7, array).astype(
+            array.dtype
+        )  # see the test of infinities
     window, min_count = data.draw(windows(length))
     assert_like_twin(name, array, window, min_count, axis)
 
@@ -109,11 +111,13 @@ OF_ROWS = {
     "move_argmax": lambda rows: rows[:, ::-1].argmax(axis=-1),
     "move_median": lambda rows: np.median(rows, axis=-1),
     "move_rank": lambda rows: (
-        ((rows < rows[:, -1:]).sum(-1) + ((rows == rows[:, -1:]).sum(-1) - 1) / 2)
-        / max(1, rows.shape[-1] - 1)
-        - (0.5 if rows.shape[-1] > 1 else 0)
-    )
-    * 2,
+        (
+            ((rows < rows[:, -1:]).sum(-1) + ((rows == rows[:, -1:]).sum(-1) - 1) / 2)
+            / max(1, rows.shape[-1] - 1)
+            - (0.5 if rows.shape[-1] > 1 else 0)
+        )
+        * 2
+    ),
 }
 
 

@@ -78,7 +78,9 @@ class Case:
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:
         """Return fastproc's computation; shared arrays get a shared `out`."""
         kernel = getattr(fastproc, self.kernel)
-        return _written_out(kernel, arrays, {**self._options(arrays), **self._out(arrays), **workers})
+        return _written_out(
+            kernel, arrays, {**self._options(arrays), **self._out(arrays), **workers}
+        )
 
     def peer_calls(self, arrays: Arrays) -> dict[str, Call]:
         """Return the computations of those peers whose packages are here."""

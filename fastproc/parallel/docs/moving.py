@@ -16,7 +16,8 @@ _SUM_METHOD = (
 _VAR_METHOD = (
     "The sums of ``x - c`` and of its square in each window, with a c from its neighbourhood. Where "
     "c is so far off that this would cost digits, another c is taken nearer by, and in the end the "
-    "deviations from the window's own mean [1]_: an offset of the data costs no accuracy. " + _DOUBLING
+    "deviations from the window's own mean [1]_: an offset of the data costs no accuracy. "
+    + _DOUBLING
 )
 _CHAN = (
     '.. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample\n'
