@@ -29,7 +29,7 @@ cdef struct Moving:
 cdef enum:
     # Results made at a time: with what is read for them they fill half of an L1 cache.  With twice
     # as many a sum took 1.4 times as long.
-    LEAST_BLOCK = 512
+    LEAST_BLOCK = 1024
     # Arrays of a block that the kernels work in.
     N_ROOMS = 9
     # Elements that an array of a block has beyond those needed, so that neighbours do not lie at

@@ -7,6 +7,7 @@ Contracts in ``_moving.pxd`` and ``_lines.pxd``.
 
 ::
 
+    _moving_slides      sums where sliding is exact enough
     _moving_windows     sums, extremes and their places
     _moving_variance    sums of squared deviations
     _moving_ranks       medians and ranks
@@ -26,6 +27,7 @@ from fastproc.kernels._moving cimport (
 from fastproc.kernels._moving_ranks cimport (
     Window, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block, read_block,
 )
+from fastproc.kernels._moving_slides cimport can_slide, slide_sums
 from fastproc.kernels._moving_variance cimport square_sum_windows
 from fastproc.kernels._moving_windows cimport extreme_windows, place_windows, sum_windows
 
@@ -59,9 +61,9 @@ cdef inline const double* block_values(
     """
     cdef Py_ssize_t i
     has_gaps[0] = missing > 0 or count_nans(x, n - missing) > 0
+    if not has_gaps[0] and floating is double:
+        return <const double*>x
     if not has_gaps[0]:
-        if floating is double:
-            return x
         for i in range(n):
             room[i] = x[i]
         return room
@@ -117,7 +119,8 @@ cdef void move_block(
     cdef int kernel = moving.kernel
     cdef bint want_max = kernel == MOVE_MAX or kernel == MOVE_ARGMAX
     if kernel == MOVE_SUM or kernel == MOVE_MEAN:
-        sum_windows(x, n, window, out, rooms[0], rooms[1], rooms[2])
+        if not (can_slide(n, window) and slide_sums(x, n, window, out)):
+            sum_windows(x, n, window, out, rooms[0], rooms[1], rooms[2])
         if kernel == MOVE_MEAN:
             divide_sums(out, counts, n, window, 0)
     elif kernel == MOVE_VAR or kernel == MOVE_STD:

@@ -9,8 +9,9 @@ such as a window of one constant beside a step, is computed from the deviations 
 So an offset of the data costs nothing, and neither does a spike, once it has left the window.
 """
 
-from libc.math cimport isfinite
+from libc.math cimport INFINITY, NAN, fabs, isfinite
 
+from fastproc.kernels._moving_slides cimport can_slide, slide_square_sums
 from fastproc.kernels._moving_windows cimport sum_windows
 
 cdef enum:
@@ -18,6 +19,7 @@ cdef enum:
     FEW_WINDOWS = 32
     # How many times the result s2 may be, for rounding not to matter.
     MOST_LOSS = 512
+
 
 
 cdef inline double some_centre(const double* x, Py_ssize_t n) noexcept nogil:
@@ -75,26 +77,30 @@ cdef inline void square_sum_windows(
     cdef double* squares = rooms[1]
     cdef double* s1 = rooms[4]
     cdef double centre = some_centre(x, n + window - 1), y, share, inverse = 1.0 / window
+    # A square that is infinite says nothing where a huge centre may be why.
+    cdef double overflow = INFINITY if fabs(centre) > 1e150 else NAN
     cdef Py_ssize_t n_bad = 0, i
     for i in range(n + window - 1):
         y = x[i] - centre if x[i] == x[i] else 0
         sums[i] = y
         squares[i] = y * y
+    if counts == NULL and can_slide(n, window) and slide_square_sums(
+            sums, squares, n, window, s1, out):
+        return
     sum_windows(sums, n, window, s1, rooms[2], rooms[3], rooms[5])
     sum_windows(squares, n, window, out, rooms[2], rooms[3], rooms[5])
     if counts == NULL:
         for i in range(n):
             share = out[i] * (1.0 / MOST_LOSS)
             out[i] -= s1[i] * s1[i] * inverse
-            # Infinite and NaN are no lack of digits.
-            n_bad += out[i] <= share and share > 0
+            n_bad += (out[i] <= share and share > 0) or share >= overflow
             rooms[5][i] = share
     else:
         for i in range(n):
             share = out[i] * (1.0 / MOST_LOSS)
             y = count_at(counts, window, i)
             out[i] -= s1[i] * s1[i] / y if y > 0 else 0
-            n_bad += out[i] <= share and share > 0 and y > 1
+            n_bad += (out[i] <= share and share > 0 and y > 1) or share >= overflow
             rooms[5][i] = share
     if n_bad == 0:
         return
@@ -105,6 +111,6 @@ cdef inline void square_sum_windows(
                            rooms)
         return
     for i in range(n):
-        if out[i] <= rooms[5][i] and rooms[5][i] > 0:
+        if (out[i] <= rooms[5][i] and rooms[5][i] > 0) or rooms[5][i] >= overflow:
             y = count_at(counts, window, i)
             out[i] = direct_square_sum(x + i, window, y) if y > 1 else 0
