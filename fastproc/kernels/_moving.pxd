@@ -41,6 +41,15 @@ cdef enum:
     # merged, a spare one, three arrays by number, and bits.
     RANK_BYTES = (2 + 2 + 1) * 16 + 2 * 3 * 8 + 8
 
+# The longest windows whose medians are taken from a sorted row, and whose ranks are counted: each
+# element of a window costs a fifth of a nanosecond then, and sorting as much as a hundred.
+cdef enum:
+    LONG_ROW = 32
+    LONGEST_COUNTED = 100
+
+cdef inline bint is_short(int kernel, Py_ssize_t window) noexcept nogil:
+    return window <= (LONG_ROW if kernel == MOVE_MEDIAN else LONGEST_COUNTED)
+
 # Return how many results are made at a time; where a line may be cut.  Twice a long window, so that
 # no more than half of what is read for a block has been read for the one before.
 cdef inline Py_ssize_t block_of(Py_ssize_t window) noexcept nogil:
@@ -54,6 +63,6 @@ cdef inline Py_ssize_t room_of(Py_ssize_t window, Py_ssize_t n) noexcept nogil:
 
 # Return how many bytes a kernel works in, for a stretch of `n` elements.
 cdef inline Py_ssize_t scratch_of(int kernel, Py_ssize_t window, Py_ssize_t n) noexcept nogil:
-    if kernel == MOVE_MEDIAN or kernel == MOVE_RANK:
+    if (kernel == MOVE_MEDIAN or kernel == MOVE_RANK) and not is_short(kernel, window):
         return RANK_BYTES * (window + RUN)
     return room_of(window, n) * N_ROOMS * <Py_ssize_t>sizeof(double)

@@ -10,7 +10,8 @@ Contracts in ``_moving.pxd`` and ``_lines.pxd``.
     _moving_slides      sums where sliding is exact enough
     _moving_windows     sums, extremes and their places
     _moving_variance    sums of squared deviations
-    _moving_ranks       medians and ranks
+    _moving_short       medians and ranks in short windows
+    _moving_ranks       in others
 """
 
 # Safe for free-threaded Python: the table is written while the module is imported, and only read
@@ -22,11 +23,12 @@ from fastproc.kernels._common cimport FLOAT32, FLOAT64, table_capsule
 from fastproc.kernels._lines cimport LineTable, line_t
 from fastproc.kernels._moving cimport (
     MOVE_ARGMAX, MOVE_ARGMIN, MOVE_MAX, MOVE_MEAN, MOVE_MEDIAN, MOVE_MIN, MOVE_RANK, MOVE_STD,
-    MOVE_SUM, MOVE_VAR, N_ROOMS, Moving, block_of, floating, room_of,
+    MOVE_SUM, MOVE_VAR, N_ROOMS, Moving, block_of, floating, is_short, room_of,
 )
 from fastproc.kernels._moving_ranks cimport (
     Window, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block, read_block,
 )
+from fastproc.kernels._moving_short cimport short_medians, short_ranks
 from fastproc.kernels._moving_slides cimport can_slide, slide_sums
 from fastproc.kernels._moving_variance cimport square_sum_windows
 from fastproc.kernels._moving_windows cimport extreme_windows, place_windows, sum_windows
@@ -133,6 +135,10 @@ cdef void move_block(
         extreme_windows(x, n, window, out, rooms[0], rooms[1], False)
     elif kernel == MOVE_MAX:
         extreme_windows(x, n, window, out, rooms[0], rooms[1], True)
+    elif kernel == MOVE_MEDIAN:
+        short_medians(x, n, window, out)
+    elif kernel == MOVE_RANK:
+        short_ranks(x, counts, n, window, out)
     else:
         if want_max:
             place_windows(x, n, window, out, rooms[4], rooms, True)
@@ -181,6 +187,9 @@ cdef void rank_line(
 ) noexcept nogil:
     cdef Py_ssize_t window = moving.window, start = 0, size
     cdef Window w
+    if is_short(moving.kernel, window):
+        move_line(x, before, n, out, scratch, moving)
+        return
     lay_out(&w, window, scratch)
     read_block(&w, x, 1 - window, -before, n)
     while start < n:

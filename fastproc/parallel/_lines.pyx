@@ -89,7 +89,7 @@ cdef object apply_to_lines(
 
 
 cdef int line_axis(object axis, int n_dims) except -1:
-    cdef Py_ssize_t number = operator.index(axis)
+    cdef Py_ssize_t number = axis if type(axis) is int else operator.index(axis)
     if number < -n_dims or number >= n_dims:
         raise np.exceptions.AxisError(number, n_dims)
     return <int>(number + n_dims if number < 0 else number)

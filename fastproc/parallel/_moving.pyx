@@ -8,6 +8,7 @@ import operator
 
 import numpy as np
 
+from cpython.long cimport PyLong_AsLongAndOverflow
 from numpy cimport (
     NPY_DOUBLE,
     NPY_FLOAT,
@@ -74,7 +75,7 @@ cdef object _move(
     if min_count is not None:
         moving.min_count = _integer_in(
             name, "min_count", min_count, moving.window, "a window has no more")
-    moving.ddof = _integer(name, "ddof", ddof)
+    moving.ddof = ddof if type(ddof) is int else _integer(name, "ddof", ddof)
 
     code = dtype_code(x)
     out = PyArray_EMPTY(
@@ -119,9 +120,13 @@ cdef Py_ssize_t _integer_in(
     str name, str argument, object value, Py_ssize_t most, str why
 ) except -1:
     """Return an integer from 1 to `most`."""
-    number = value if type(value) is int else _integer(name, argument, value)
-    if not 1 <= number <= most:
-        raise ValueError(f"{name}: {argument} must be from 1 to {most} ({why}), not {number}")
+    cdef int overflow = 0
+    cdef long number
+    if type(value) is not int:
+        value = _integer(name, argument, value)
+    number = PyLong_AsLongAndOverflow(value, &overflow)
+    if overflow or number < 1 or number > most:
+        raise ValueError(f"{name}: {argument} must be from 1 to {most} ({why}), not {value}")
     return number
 
 
