@@ -61,7 +61,7 @@ cdef inline const double* block_values(
 
     If any is none, ``counts[i]`` is how many of those before the i-th are numbers.
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t n_numbers = 0, i
     has_gaps[0] = missing > 0 or count_nans(x, n - missing) > 0
     if not has_gaps[0] and floating is double:
         return <const double*>x
@@ -69,13 +69,14 @@ cdef inline const double* block_values(
         for i in range(n):
             room[i] = x[i]
         return room
-    counts[0] = 0
     for i in range(missing):
         room[i] = neutral
-        counts[i + 1] = 0
+        counts[i] = 0
     for i in range(missing, n):
         room[i] = x[i - missing] if x[i - missing] == x[i - missing] else neutral
-        counts[i + 1] = counts[i] + (x[i - missing] == x[i - missing])
+        counts[i] = n_numbers
+        n_numbers += x[i - missing] == x[i - missing]
+    counts[n] = n_numbers
     return room
 
 
@@ -169,6 +170,13 @@ cdef void move_line(
     while start < n:
         size = min(block, n - start)
         missing = max(0, window - 1 - before - start)
+        if missing > 0:                  # a block of its own for the windows that are not full
+            size = min(size, missing)
+            if moving.min_count == window:
+                for i in range(start, start + size):
+                    out[i] = <floating>NAN
+                start += size
+                continue
         values = block_values(
             x + (start + missing - (window - 1)), missing, window - 1 + size,
             neutral_of(moving.kernel), rooms[7], counts, &has_gaps)
