@@ -1,4 +1,4 @@
-"""Layer: kernels.  The C face of the moving windows; they are kernels of lines, see ``_lines.pxd``."""
+"""Layer: kernels.  The C face of the moving windows, kernels of lines (``_lines.pxd``)."""
 
 ctypedef fused floating:
     double

@@ -254,7 +254,7 @@ cdef inline void medians_of_block(
     Window* w, Py_ssize_t min_count, Py_ssize_t n, floating* out
 ) noexcept nogil:
     # `middle` is the lower median's number, `below` how many of the set are below it.
-    cdef Py_ssize_t middle = 0, below = 0, wanted, old, new, i
+    cdef Py_ssize_t middle = 0, below = 0, wanted, upper, old, new, i
     if w.count > 0:
         below = (w.count - 1) // 2
         middle = w.numbers[w.blocks[below].place]
@@ -283,7 +283,8 @@ cdef inline void medians_of_block(
         elif w.count % 2 == 1:
             out[i] = <floating>w.merged[middle].value
         else:
-            out[i] = <floating>((w.merged[middle].value + w.merged[next_set(w, middle + 1)].value) * 0.5)
+            upper = next_set(w, middle + 1)
+            out[i] = <floating>((w.merged[middle].value + w.merged[upper].value) * 0.5)
 
 
 cdef inline void ranks_of_block(

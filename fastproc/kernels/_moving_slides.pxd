@@ -1,4 +1,4 @@
-"""Layer: kernels.  Sums of all windows of a block by sliding, where that is known to be exact enough.
+"""Layer: kernels.  Sums of all windows of a block by sliding, where that is exact enough.
 
 A window's sum is the one before plus the element that comes less the one that goes: that is twice
 as fast as ``_moving_windows.pxd``, but each step leaves its rounding behind, and after a huge
@@ -112,7 +112,7 @@ cdef inline bint can_slide(Py_ssize_t n, Py_ssize_t window) noexcept nogil:
 
 
 cdef inline double drift_of(Py_ssize_t n, Py_ssize_t window, double greatest) noexcept nogil:
-    """Return a bound of a sum's error, in units of 2**-53, when pieces amount to `greatest` at the most."""
+    """Return a bound of a sum's error, in units of 2**-53; no piece is above `greatest`."""
     cdef double n_pieces = <double>window / PIECE + 4
     return (<double>n / CHAINS + CHAINS) * n_pieces * greatest
 

@@ -1,13 +1,13 @@
-"""Layer: kernels.  Sums and extremes of all windows of a block, by doubling.
+"""Layer: kernels.  Sums and extremes of all windows of a block, made of shorter windows.
 
 The sums of windows of length 4 m are those of length m added up, four at a time and every m
-elements: a few passes over the block, each of them one vector operation beside another, give the
-windows whose length is a power of four, and a window of any length is put together of such.  No
-element is ever subtracted again, so there is no drift, and what has left the window has left no
-trace; and the additions are pairwise.  For an extreme, windows may overlap, so it takes fewer.
+elements: one pass over the block, one vector operation beside another.  Two passes make windows of
+sixteen, of which longer ones are made row by row.  No element is ever subtracted, so there is no
+drift, and what has left the window has left no trace.  For an extreme, windows may overlap, so that
+passes alone, about log4(window) of them, do.
 
 Every function makes ``out[i]`` of ``x[i]`` to ``x[i + window - 1]``, for `n` windows; the arrays to
-work in have room for ``n + window`` elements each.
+work in have room for ``n + window + ROOM_GAP`` elements each.
 """
 
 from libc.string cimport memcpy, memset

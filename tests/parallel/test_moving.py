@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastproc as fp
+from fastproc import plan
 from fastproc.catalogue import FAMILIES
 from fastproc.kernels import reference
 
@@ -249,6 +250,20 @@ def test_ddof():
     assert_array_equal(fp.move_var(array, 2, 1, -1, 2), [-0.0, np.inf, np.inf])
     assert_array_equal(fp.move_std(array, 2, 1, -1, 3)[1:], [np.nan, np.nan])
     assert_array_equal(fp.move_var(array, 2, None, -1, -2), [np.nan, 0.5, 2])
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_long_lines_are_cut_without_a_trace(name, monkeypatch):
+    monkeypatch.setattr(plan, "THREAD_SHARE_NS", 1)
+    move, cut = getattr(fp, name), 1 << 15
+    array = fill((2 * cut + 1000,), "float64", 1, "nan")
+    for window in (5, 300):
+        expected = move(array, window, 2, workers=1)
+        for view in (array, np.repeat(array, 2)[::2], array[::-1].copy()[::-1]):
+            assert_array_equal(move(view, window, 2, workers=3), expected)
+        near = slice(cut - 400, cut + 400)
+        actual = move(array[near], window, 2)[window - 1 :]
+        assert_allclose(actual, expected[near][window - 1 :], rtol=1e-10, atol=1e-12)
 
 
 # Arguments ---------------------------------------------------------------------------------------

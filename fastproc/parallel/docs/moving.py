@@ -6,18 +6,24 @@ from fastproc.parallel.docs.shared import WORKERS, Own, docstring
 
 _DOUBLING = (
     "Windows of length 4 m are put together of four of length m, vector by vector, and a window of "
-    "any length of such: about log4(window) passes over a block that is in the cache. "
+    "any length of such: about log4(window) passes over a block that is in the cache."
+)
+_PLACES = (
+    "Windows of twice the length are put together of two, vector by vector: about log2(window) "
+    "passes over a block that is in the cache."
 )
 _SUM_METHOD = (
-    _DOUBLING + "The additions are pairwise and in float64, and nothing is ever subtracted: no "
-    "error drifts along, and an infinity, NaN or huge number that has left the window has left no "
-    "trace."
+    "In float64. Each sum is the one before, plus what comes, less what goes, anew from time to "
+    "time; a bound of the rounding that this leaves is kept below 4e-12 of the elements' sum of "
+    "magnitudes (or what adding them up one by one may leave, in windows of more than 32768). Where "
+    "it would be more, near huge elements or infinities, windows are put together of shorter ones, "
+    "of which nothing is ever subtracted: what has left the window leaves no trace."
 )
 _VAR_METHOD = (
-    "The sums of ``x - c`` and of its square in each window, with a c from its neighbourhood. Where "
-    "c is so far off that this would cost digits, another c is taken nearer by, and in the end the "
-    "deviations from the window's own mean [1]_: an offset of the data costs no accuracy. "
-    + _DOUBLING
+    "The sums of ``x - c`` and of its square in each window, made as those of move_sum, with some "
+    "element c of the neighbourhood. Where c is so far off that this would cost digits, another is "
+    "taken from nearer by, and in the end the deviations from the window's own mean [1]_: an "
+    "offset of the data costs no accuracy."
 )
 _CHAN = (
     '.. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample\n'
@@ -25,8 +31,8 @@ _CHAN = (
 )
 _RANK_METHOD = (
     "Blocks as long as the window are sorted, and neighbouring ones merged, which gives every "
-    "element its rank; the window is a set of ranks, one bit each [1]_. O(log(window)) for each "
-    "element in sorting, and a step or two in the set."
+    "element its number; the window is a set of numbers, one bit each [1]_. O(log(window)) for an "
+    "element in sorting, and a step or two in the set. Short windows are compared as they are."
 )
 _SUOMELA = '.. [1] J. Suomela, "Median filtering is equivalent to sorting", 2014.'
 _FLOATS = "float32 for float32 data, float16 for float16, else float64."
@@ -77,16 +83,14 @@ _OWN: dict[str, Own] = {
     "move_argmin": Own(
         "Return how far from each window's end its least number is.",
         _FLOATS + " 0 is the window's\n    last element; of equal ones the last counts.",
-        "Windows of twice the length are put together of two: about log2(window) passes over a "
-        "block that is in the cache.",
+        _PLACES,
         "",
         ">>> fp.move_argmin([3, 1, 2, 4], 3).tolist()\n[nan, nan, 1.0, 2.0]",
     ),
     "move_argmax": Own(
         "Return how far from each window's end its greatest number is.",
         _FLOATS + " 0 is the window's\n    last element; of equal ones the last counts.",
-        "Windows of twice the length are put together of two: about log2(window) passes over a "
-        "block that is in the cache.",
+        _PLACES,
         "",
         ">>> fp.move_argmax([3, 1, 2, 4], 3).tolist()\n[nan, nan, 2.0, 0.0]",
     ),
