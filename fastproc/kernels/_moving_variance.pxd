@@ -1,11 +1,12 @@
 """Layer: kernels.  Sums of squared deviations of all windows of a block.
 
 Of ``y = x - c``, with some element c of the block, the windows' sums s1 and their sums of squares
-s2 give the sum of squared deviations as ``s2 - s1 * s1 / count``.  By sliding, if all windows of the
-block are known to keep ten digits.  If not, sums that are as good as exact lose digits only where c
-is far from a window's mean beside the window's own spread.  Where it may have cost more than nine
-bits, the block is halved, each half with a c of its own, down to half a window; what then remains,
-such as a window of one constant beside a step, is computed from the deviations themselves.
+s2 give the sum of squared deviations as ``s2 - s1 * s1 / count``.  They slide, if all windows of
+the block are known to keep ten digits then.  If not, sums that are as good as exact lose digits
+only where c is far from a window's mean beside the window's own spread.  Where it may have cost
+more than nine bits, the block is halved, each half with a c of its own, down to half a window; what
+then remains, such as a window of one constant beside a step, is computed from the deviations
+themselves.
 
 So an offset of the data costs nothing, and neither does a spike, once it has left the window.
 """

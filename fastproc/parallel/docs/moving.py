@@ -15,7 +15,7 @@ _PLACES = (
 _SUM_METHOD = (
     "In float64. Each sum is the one before, plus what comes, less what goes, anew from time to "
     "time; a bound of the rounding that this leaves is kept below 4e-12 of the elements' sum of "
-    "magnitudes (or what adding them up one by one may leave, in windows of more than 32768). Where "
+    "magnitudes (or what adding them up one by one may leave, in windows above 32768). Where "
     "it would be more, near huge elements or infinities, windows are put together of shorter ones, "
     "of which nothing is ever subtracted: what has left the window leaves no trace."
 )
