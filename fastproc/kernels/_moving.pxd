@@ -27,8 +27,8 @@ cdef struct Moving:
     double ddof
 
 cdef enum:
-    # Results made at a time: with what is read for them they fill half of an L1 cache.  With twice
-    # as many a sum took 1.4 times as long.
+    # Results made at a time: what is read for them and two arrays to work in fit in an L1 cache.
+    # With twice as many, sums by fours took 1.4 times as long.
     LEAST_BLOCK = 1024
     # Arrays of a block that the kernels work in.
     N_ROOMS = 9
@@ -42,7 +42,7 @@ cdef enum:
     RANK_BYTES = (2 + 2 + 1) * 16 + 2 * 3 * 8 + 8
 
 # The longest windows whose medians are taken from a sorted row, and whose ranks are counted: each
-# element of a window costs a fifth of a nanosecond then, and sorting as much as a hundred.
+# element of a window costs a third of a nanosecond then, and sorting as much as a hundred.
 cdef enum:
     LONG_ROW = 32
     LONGEST_COUNTED = 100

@@ -37,24 +37,13 @@ from fastproc.shm._atomic cimport atomic_store
 
 import_array()
 
-cdef extern from *:
-    """
-    #if defined(_MSC_VER) && !defined(__clang__)
-    static __declspec(thread) char fastproc_thread_memory[1 << 18];
-    #else
-    static _Thread_local char fastproc_thread_memory[1 << 18];
-    #endif
-    """
-    char* thread_memory "fastproc_thread_memory"
-
 cdef enum:
     # Neighbouring lines that are packed together: two cache lines of float64.
     NEIGHBOURS = 16
     # Bytes of packed lines that a unit holds at the most, unless a single line has more.
     MOST_PACKED = 1 << 20
-    # Bytes of buffers that a thread keeps for its units.  From the heap as many would come back as
-    # fresh pages each time: a call on a thousand elements took 8 us, and takes 2.
-    OF_THREAD = 1 << 18
+    # Bytes of buffers that a unit has on its stack, which small arrays do with.
+    ON_STACK = 1 << 14
     CACHE_LINE = 64
 
 cdef struct LinesJob:
@@ -186,7 +175,8 @@ cdef bint _prepare(
 
 cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
     cdef LinesJob* job = <LinesJob*>argument
-    cdef char* memory = thread_memory
+    cdef char on_stack[ON_STACK]
+    cdef char* memory = on_stack
     cdef Py_ssize_t start = unit % job.n_chunks * job.plan.chunk
     cdef Py_ssize_t n = min(job.plan.chunk, job.n - start)
     cdef Py_ssize_t before = min(job.plan.before, start)
@@ -204,7 +194,7 @@ cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
         at_once = last - line
     at_once = min(at_once, last - line)
     size = (width + out_width) * at_once + _whole_lines(job.plan.scratch) + CACHE_LINE
-    if size > OF_THREAD:
+    if size > ON_STACK:
         memory = <char*>PyMem_RawMalloc(size)
         if memory == NULL:
             atomic_store(&job.no_memory, 1)
@@ -214,7 +204,7 @@ cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
         _do_lines(job, line, count, start, before, n, n_out, width, out_width,
                   <char*>(_whole_lines(<Py_ssize_t><uintptr_t>memory)))
         line += count
-    if size > OF_THREAD:
+    if size > ON_STACK:
         PyMem_RawFree(memory)
 
 
