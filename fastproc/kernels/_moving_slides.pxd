@@ -1,7 +1,7 @@
 """Layer: kernels.  Sums of all windows of a block by sliding, where that is exact enough.
 
-A window's sum is the one before plus the element that comes less the one that goes: that is twice
-as fast as ``_moving_windows.pxd``, but each step leaves its rounding behind, and after a huge
+A window's sum is the one before plus the element that comes less the one that goes: that is
+faster than ``_moving_windows.pxd``, but each step leaves its rounding behind, and after a huge
 element has passed that is all there is.  So no chain of steps is longer than a fraction of a block,
 and a bound of what rounding can have done to any of its sums is compared with a bound of what the
 windows' elements amount to.  Where it is more than a share of that, the caller takes the other way.
