@@ -67,6 +67,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "cummin",
         "ewma",
         "push",
+    "moving": (
+        "move_sum",
+        "move_mean",
+        "move_std",
+        "move_var",
+        "move_min",
+        "move_max",
+        "move_argmin",
+        "move_argmax",
+        "move_median",
+        "move_rank",
     ),
 }
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastproc.parallel._distances import *
     from fastproc.parallel._elementwise import *
     from fastproc.parallel._histogram import *
+    from fastproc.parallel._moving import *
     from fastproc.parallel._order import *
     from fastproc.parallel._ranking import *
     from fastproc.parallel._reductions import *

@@ -7,7 +7,7 @@ an array that is walked across has an element of each of them; the results are u
 Where the cuts are depends on the shape and the plan alone, so workers never change bits; nor does
 packing.
 """
-# Safe for free-threaded Python: there is no module state but constants.
+# Safe for free-threaded Python: module state is one dict, which any thread may fill.
 
 import operator
 
@@ -89,7 +89,7 @@ cdef object apply_to_lines(
 
 
 cdef int line_axis(object axis, int n_dims) except -1:
-    cdef Py_ssize_t number = operator.index(axis)
+    cdef Py_ssize_t number = axis if type(axis) is int else operator.index(axis)
     if number < -n_dims or number >= n_dims:
         raise np.exceptions.AxisError(number, n_dims)
     return <int>(number + n_dims if number < 0 else number)
@@ -110,6 +110,18 @@ def _line_units(
     _check_memory(&job)
 
 
+# By family, the address of its table: to import a module's name takes longer than a small line.
+cdef dict _tables = {}
+
+
+cdef const LineTable* _table_of_lines(str family) except NULL:
+    cdef object address = _tables.get(family)
+    if address is None:
+        address = <uintptr_t>table_of(family)
+        _tables[family] = address
+    return <const LineTable*><uintptr_t>address
+
+
 cdef int _check_memory(const LinesJob* job) except -1:
     if job.no_memory:
         raise MemoryError(f"no memory to pack lines of {job.n} elements")
@@ -123,7 +135,7 @@ cdef bint _prepare(
     """Plan the units; False if there are no lines or no elements."""
     cdef int n_dims = PyArray_NDIM(x), i, k = 0
     cdef Py_ssize_t chunk
-    job.kernel = (<const LineTable*>table_of(family)).kernels[plan.number][dtype_code(x)]
+    job.kernel = _table_of_lines(family).kernels[plan.number][dtype_code(x)]
     if job.kernel == NULL:
         raise TypeError(f"{family} has no loop for dtype {x.dtype}")
     job.parameters = <const char*>PyBytes_AS_STRING(parameters)

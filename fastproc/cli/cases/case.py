@@ -40,7 +40,7 @@ class Case:
     """A kernel with its input and the functions that compute it.
 
     The functions take what comes `before` and the arrays as positional arguments, then `options`,
-    then `out` if the case `has_out`.
+    which may depend on the arrays, then `out` if the case `has_out`.
     """
 
     kernel: str
@@ -51,7 +51,7 @@ class Case:
     peers: Mapping[str, Callable[[], Function]]
     #: As one would write it in plain Python, on lists.
     plain: Function
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | Callable[[Arrays], Mapping[str, Any]] = field(default_factory=dict)
     before: tuple[Any, ...] = ()
     #: Whether the first array is changed, and so is the answer.
     in_place: bool = False
@@ -77,14 +77,14 @@ class Case:
     def plain_call(self, arrays: Arrays) -> Call:
         """Return the plain-Python idiom on lists, in which Python is at its fastest."""
         lists = (each.tolist() for each in arrays)
-        return functools.partial(self.plain, *self.before, *lists, **self.options)
+        return functools.partial(self.plain, *self.before, *lists, **self._options(arrays))
 
     def reference_call(self, arrays: Arrays) -> Call:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
         buffers = [memoryview(each.tobytes()).cast(each.dtype.char, each.shape) for each in arrays]
-        call = functools.partial(twin, *self.before, *buffers, **self.options)
+        call = functools.partial(twin, *self.before, *buffers, **self._options(arrays))
         return (lambda: (call(), buffers[0])[1]) if self.in_place else call
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:
@@ -119,10 +119,12 @@ class Case:
         )
 
     def _call(self, function: Function, arrays: Arrays, **workers: Any) -> Call:
-        call = _written_out(
-            function, (*self.before, *arrays), {**self.options, **self._out(arrays), **workers}
-        )
+        keywords = {**self._options(arrays), **self._out(arrays), **workers}
+        call = _written_out(function, (*self.before, *arrays), keywords)
         return (lambda: (call(), arrays[0])[1]) if self.in_place else call
+
+    def _options(self, arrays: Arrays) -> Mapping[str, Any]:
+        return self.options(arrays) if callable(self.options) else self.options
 
     def _out(self, arrays: Arrays) -> dict[str, Array]:
         if not self.has_out:

@@ -6,6 +6,12 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
 ``dtypes`` says how numbers promote, round and wrap; ``buffers``, above it, reads, writes and walks
 along axes; each of the others has a family of kernels.
+::
+
+    dtypes        how numbers promote, round and wrap
+      buffers     reading, writing, walking along axes
+        elementwise  reductions  extremes
+                     moving        histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
@@ -36,6 +42,18 @@ from fastproc.kernels.reference.extremes import (
     nanminmax,
 )
 from fastproc.kernels.reference.histogram import histogram
+from fastproc.kernels.reference.moving import (
+    move_argmax,
+    move_argmin,
+    move_max,
+    move_mean,
+    move_median,
+    move_min,
+    move_rank,
+    move_std,
+    move_sum,
+    move_var,
+)
 from fastproc.kernels.reference.order import (
     median,
     nanmedian,
@@ -97,6 +115,16 @@ __all__ = [
     "median",
     "min",
     "minmax",
+    "move_argmax",
+    "move_argmin",
+    "move_max",
+    "move_mean",
+    "move_median",
+    "move_min",
+    "move_rank",
+    "move_std",
+    "move_sum",
+    "move_var",
     "nanargmax",
     "nanargmin",
     "nancumprod",

@@ -217,7 +217,7 @@ def _total(
     for x in buffers.slices(values, axes):
         if dtypes.kind(dtype) == "float":
             numbers = _without_nan(x) if ignore_nan else x
-            total: Any = _exact_sum(numbers if power == 1 else [v * v for v in numbers])
+            total: Any = exact_sum(numbers if power == 1 else [v * v for v in numbers])
         else:
             total = 0
             for element in x:
@@ -258,7 +258,7 @@ def _without_nan(x: list[Any]) -> list[Any]:
     return [element for element in x if element == element]
 
 
-def _exact_sum(x: Sequence[float]) -> float:
+def exact_sum(x: Sequence[float]) -> float:
     """Return the sum of floats, exact before it is rounded."""
     try:
         return math.fsum(x)
@@ -274,7 +274,7 @@ def _mean(x: list[float]) -> float:
     if not x:
         _warn("Mean of empty slice", 5)
         return math.nan
-    return _exact_sum(x) / len(x)
+    return exact_sum(x) / len(x)
 
 
 def _logsumexp(x: list[float]) -> float:
@@ -288,8 +288,8 @@ def _logsumexp(x: list[float]) -> float:
 
 
 def _squared_deviations(x: list[float]) -> float:
-    center = _exact_sum(x) / len(x)
-    return _exact_sum([(element - center) * (element - center) for element in x])
+    center = exact_sum(x) / len(x)
+    return exact_sum([(element - center) * (element - center) for element in x])
 
 
 def _var(x: list[float], ddof: float) -> float:
