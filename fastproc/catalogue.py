@@ -31,6 +31,18 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "elementwise": ("square", "cube", "negative", "add"),
     "histogram": ("histogram",),
+    "grouped": (
+        "bincount",
+        "group_sum",
+        "group_mean",
+        "group_var",
+        "group_std",
+        "group_min",
+        "group_max",
+        "group_count",
+        "group_first",
+        "group_last",
+    ),
 }
 
 #: By public function, its family.

@@ -202,3 +202,13 @@ def check_edges(edges: Array) -> None:
             f"histogram: too many bins for the range: {edges.size - 1} bins from {edges[0]} to "
             f"{edges[-1]} cannot all be wider than nothing in {edges.dtype}"
         )
+
+
+def as_weights(name: str, weights: Any) -> Array:
+    """Return weights as contiguous float64."""
+    if np.asarray(weights).dtype.kind == "c":
+        raise TypeError(
+            f"{name}: weights of dtype {np.asarray(weights).dtype} are not supported; pass "
+            f"weights.real and weights.imag, one after the other"
+        )
+    return as_array(name, weights).astype(np.float64, order="C", copy=False)

@@ -8,6 +8,7 @@ from fastproc import catalogue, lazy
 
 if TYPE_CHECKING:
     from fastproc.parallel._elementwise import *
+    from fastproc.parallel._grouped import *
     from fastproc.parallel._histogram import *
     from fastproc.parallel._reductions import *
 

@@ -32,6 +32,9 @@ Call = Callable[[], Any]
 #: loop; a wrong one differs by far more than this.
 RELATIVE_TOLERANCE = 1e-9
 
+#: By the kind of an array's dtype, the type code of the buffers that a twin gets.
+_CODES = {"f": "d", "i": "q"}
+
 
 @dataclass(frozen=True)
 class Case:
@@ -72,7 +75,7 @@ class Case:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
-        buffers = (array.array("d", each.tobytes()) for each in arrays)
+        buffers = (array.array(_CODES[each.dtype.kind], each.tobytes()) for each in arrays)
         return functools.partial(twin, *buffers, **self.options)
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:

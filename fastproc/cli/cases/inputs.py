@@ -11,6 +11,9 @@ NAN_SHARE = 1 / 7
 
 SEED = 20_260_101
 
+#: Groups of a large input; a small one has a tenth of its size.
+GROUPS = 1000
+
 
 def normal_numbers(size: int) -> Arrays:
     """Return one array of normal numbers around 1, so that their sum is not all rounding."""
@@ -30,3 +33,16 @@ def with_nan(size: int) -> Arrays:
     x[1:][random.random(max(size - 1, 0)) < NAN_SHARE] = np.nan
     x[1:2] = np.nan  # so that an array of a few elements has one
     return (x,)
+
+
+def numbers_in_groups(size: int) -> Arrays:
+    """Return normal numbers and the number of each one's group, in no order; none is empty."""
+    random = np.random.default_rng(SEED)
+    labels = np.arange(size) % max(1, min(GROUPS, size // 10))
+    return random.normal(1.0, 1.0, size), random.permutation(labels)
+
+
+def groups_of_numbers(size: int) -> Arrays:
+    """Return the same, the groups first."""
+    values, labels = numbers_in_groups(size)
+    return labels, values

@@ -8,7 +8,7 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes
+        elementwise  reductions  extremes  grouped
                                    histogram
 """
 
@@ -25,6 +25,18 @@ from fastproc.kernels.reference.extremes import (
     nanmax,
     nanmin,
     nanminmax,
+)
+from fastproc.kernels.reference.grouped import (
+    bincount,
+    group_count,
+    group_first,
+    group_last,
+    group_max,
+    group_mean,
+    group_min,
+    group_std,
+    group_sum,
+    group_var,
 )
 from fastproc.kernels.reference.histogram import histogram
 from fastproc.kernels.reference.reductions import (
@@ -43,7 +55,17 @@ __all__ = [
     "add",
     "argmax",
     "argmin",
+    "bincount",
     "cube",
+    "group_count",
+    "group_first",
+    "group_last",
+    "group_max",
+    "group_mean",
+    "group_min",
+    "group_std",
+    "group_sum",
+    "group_var",
     "histogram",
     "max",
     "mean",
