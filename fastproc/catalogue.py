@@ -30,7 +30,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "nanargmax",
     ),
     "elementwise": ("square", "cube", "negative", "add"),
-    "histogram": ("histogram",),
+    "histogram": ("histogram", "histogram2d", "histogramdd"),
+    "search": ("digitize", "searchsorted"),
     "grouped": (
         "bincount",
         "group_sum",

@@ -1,4 +1,4 @@
-"""Layer: kernels.  What the kernels over groups accept as labels, and every message that refuses."""
+"""Layer: kernels.  What the kernels over groups take as labels, and every message that refuses."""
 
 from __future__ import annotations
 
@@ -80,11 +80,7 @@ def no_value(name: str, group: int, dtype: np.dtype[Any]) -> ValueError:
 def as_lines(name: str, values: Array, labels: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
     """Return values as contiguous lines that the labels fit, and the shape of these lines' array.
 
-    Parameters
-    ----------
-    axis : int or None
-        Along which axis the lines lie; None makes one line of all, which `labels` must fit
-        element by element.
+    With an `axis` of None there is one line of all values, which labels must fit one by one.
     """
     if axis is None:
         if values.shape != labels.shape:

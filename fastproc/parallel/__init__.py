@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastproc.parallel._grouped import *
     from fastproc.parallel._histogram import *
     from fastproc.parallel._reductions import *
+    from fastproc.parallel._search import *
 
 _import = lazy.importer(
     __name__,

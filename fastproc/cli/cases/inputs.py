@@ -14,6 +14,9 @@ SEED = 20_260_101
 #: Groups of a large input; a small one has a tenth of its size.
 GROUPS = 1000
 
+#: Edges in which a large input is searched; a small one has as many as numbers.
+EDGES = 1000
+
 
 def normal_numbers(size: int) -> Arrays:
     """Return one array of normal numbers around 1, so that their sum is not all rounding."""
@@ -46,3 +49,10 @@ def groups_of_numbers(size: int) -> Arrays:
     """Return the same, the groups first."""
     values, labels = numbers_in_groups(size)
     return labels, values
+
+
+def numbers_and_edges(size: int) -> Arrays:
+    """Return normal numbers, and sorted ones among which they may be looked for."""
+    random = np.random.default_rng(SEED)
+    edges = np.sort(random.normal(1.0, 1.0, max(1, min(EDGES, size))))
+    return random.normal(1.0, 1.0, size), edges

@@ -9,7 +9,7 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
     dtypes        how numbers promote, round and wrap
       buffers     reading, writing, walking along axes
         elementwise  reductions  extremes  grouped
-                                   histogram
+        search                     histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
@@ -49,6 +49,7 @@ from fastproc.kernels.reference.reductions import (
     sum,
     var,
 )
+from fastproc.kernels.reference.search import digitize, searchsorted
 
 __all__ = [
     "AxisError",
@@ -57,6 +58,7 @@ __all__ = [
     "argmin",
     "bincount",
     "cube",
+    "digitize",
     "group_count",
     "group_first",
     "group_last",
@@ -81,6 +83,7 @@ __all__ = [
     "nansum",
     "nanvar",
     "negative",
+    "searchsorted",
     "square",
     "std",
     "sum",
