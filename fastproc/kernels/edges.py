@@ -56,9 +56,7 @@ def check_bins(name: str, argument: str, bins: Any) -> int:
     try:
         number = int(bins.__index__())
     except (AttributeError, TypeError):
-        raise TypeError(
-            f"{name}: {argument} must be an integer or edges, not {bins!r}"
-        ) from None
+        raise TypeError(f"{name}: {argument} must be an integer or edges, not {bins!r}") from None
     if number < 1:
         raise ValueError(f"{name}: {argument} must be at least 1, not {number}")
     if number > MOST_CELLS:

@@ -215,7 +215,8 @@ cdef object _weights_of(str name, object weights, tuple shape):
         raise ValueError(
             f"{name}: weights have shape {weights.shape}; they must have that of the elements, "
             f"{shape}")
-    return weights.reshape(-1), np.dtype(np.int64) if dtype.kind == "b" else dtype
+    sums = np.dtype(np.int64) if dtype.kind == "b" else dtype.newbyteorder("=")
+    return weights.reshape(-1), sums
 
 
 def histogram(a, bins=10, range=None, density=None, weights=None, *, workers=None):
@@ -241,6 +242,13 @@ def histogram(a, bins=10, range=None, density=None, weights=None, *, workers=Non
     return (counts if dtype is None else counts.astype(dtype, copy=False)), edges
 
 
+cdef Py_ssize_t _length(object bins) except -2:
+    """Return how many items `bins` has; -1 if it is one for all axes."""
+    if isinstance(bins, str) or (isinstance(bins, np.ndarray) and bins.ndim == 0):
+        return -1
+    return len(bins) if hasattr(bins, "__len__") else -1
+
+
 cdef object _histogram_of_columns(
     str name, list columns, object bins, object range, object density, object weights,
     object workers
@@ -249,7 +257,7 @@ cdef object _histogram_of_columns(
     cdef int n_axes = len(columns)
     if not 1 <= n_axes <= MAX_AXES:
         raise ValueError(f"{name}: there must be from 1 to {MAX_AXES} axes, not {n_axes}")
-    bins = list(bins) if np.ndim(bins) > 0 or isinstance(bins, (list, tuple)) else [bins] * n_axes
+    bins = list(bins) if _length(bins) >= 0 else [bins] * n_axes
     if len(bins) != n_axes:
         raise ValueError(f"{name}: bins must be one for each of {n_axes} axes, not {len(bins)}")
     ranges = [None] * n_axes if range is None else list(range)
@@ -284,8 +292,8 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None, *, worker
             f"histogram2d: x and y must be lines of one length, but their shapes are "
             f"{columns[0].shape} and {columns[1].shape}")
     dtype = np.result_type(*columns)
-    if np.ndim(bins) == 1 and len(bins) > 2 or len(np.shape(bins)) == 1 and len(bins) == 1:
-        bins = [bins, bins]             # edges of both
+    if _length(bins) > 2:
+        bins = [bins, bins]             # the edges of both
     counts, edges = _histogram_of_columns(
         "histogram2d", [column.astype(dtype, copy=False) for column in columns], bins, range,
         density, weights, workers)

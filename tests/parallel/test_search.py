@@ -1,4 +1,4 @@
-"""Layer: tests of the kernels on every core.  Searches in sorted edges against NumPy and the twins."""
+"""Layer: tests of the kernels on every core.  Searches in sorted edges against NumPy and twins."""
 
 import inspect
 

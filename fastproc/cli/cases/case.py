@@ -75,8 +75,7 @@ class Case:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
-        buffers = (array.array(_CODES[each.dtype.kind], each.tobytes()) for each in arrays)
-        return functools.partial(twin, *buffers, **self.options)
+        return functools.partial(twin, *map(_buffer, arrays), **self.options)
 
     def fastproc_call(self, arrays: Arrays, **workers: Any) -> Call:
         """Return fastproc's computation; shared arrays get a shared `out`."""
@@ -114,6 +113,13 @@ class Case:
         out = fastproc.shared_empty(arrays[0].shape) if is_shared else np.empty(arrays[0].shape)
         out.fill(0)  # else the first to write would pay for the fresh pages
         return {"out": out}
+
+
+def _buffer(each: Array) -> Any:
+    """Return the array as a buffer without NumPy, of the same shape."""
+    code = _CODES[each.dtype.kind]
+    flat = array.array(code, each.tobytes())
+    return flat if each.ndim == 1 else memoryview(flat).cast("B").cast(code, each.shape)
 
 
 def _written_out(function: Function, arrays: Arrays, keywords: Mapping[str, Any]) -> Call:

@@ -29,6 +29,11 @@ def two_arrays(size: int) -> Arrays:
     return random.normal(1.0, 1.0, size), random.normal(1.0, 1.0, size)
 
 
+def points(size: int) -> Arrays:
+    """Return one array of points in the plane, a row for each."""
+    return (np.random.default_rng(SEED).normal(1.0, 1.0, (size, 2)),)
+
+
 def with_nan(size: int) -> Arrays:
     """Return normal numbers of which a seventh, at random places, is NaN; the first is not."""
     random = np.random.default_rng(SEED)

@@ -10,6 +10,7 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
       buffers     reading, writing, walking along axes
         elementwise  reductions  extremes  grouped
         search                     histogram
+                                     histogramdd
 """
 
 from fastproc.kernels.reference.buffers import AxisError
@@ -39,6 +40,7 @@ from fastproc.kernels.reference.grouped import (
     group_var,
 )
 from fastproc.kernels.reference.histogram import histogram
+from fastproc.kernels.reference.histogramdd import histogram2d, histogramdd
 from fastproc.kernels.reference.reductions import (
     mean,
     nanmean,
@@ -69,6 +71,8 @@ __all__ = [
     "group_sum",
     "group_var",
     "histogram",
+    "histogram2d",
+    "histogramdd",
     "max",
     "mean",
     "min",
