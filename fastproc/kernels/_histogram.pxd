@@ -15,7 +15,8 @@ cdef enum:
 
 # The bins of an axis: `edges` has n_bins + 1 ascending values.  If they are evenly spaced but for
 # little, `index` is NULL and `margin`, in bins, bounds how far an edge is from where
-# `(edge - first) * scale` says, rounding included; else edges are looked for in the index.
+# `(edge - first) * scale` says, rounding included; else edges are looked for in the index.  `shift`
+# is not 0 if places, times 2**shift, fit into 32 bits and the margin is then at most 1.
 cdef struct Bins:
     const double* edges
     int n_bins
@@ -23,6 +24,7 @@ cdef struct Bins:
     double last
     double scale
     double margin
+    int shift
     const Index* index
 
 # Consecutive elements are counted in different tables, so that a run of elements of one cell is not

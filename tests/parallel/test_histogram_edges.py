@@ -58,11 +58,14 @@ def test_weights_and_density(data):
     rng = np.random.default_rng(1)
     kind = data.draw(st.sampled_from(("f8", "f4", "i4", "i8", ">f8", "?")))
     weights = (rng.normal(size=array.shape) * 5).astype(kind)
-    sums, back = fp.histogram(array, bins, weights=weights)
-    # NumPy adds bools up as bools.
-    expected, _ = np.histogram(
-        array, bins, weights=weights.astype("i8") if kind == "?" else weights
-    )
+    wide = weights.astype("i8") if kind == "?" else weights  # NumPy adds bools up as bools
+    try:
+        expected, _ = np.histogram(array, bins, weights=wide)
+    except ValueError:
+        with pytest.raises(ValueError, match="histogram: "):
+            fp.histogram(array, bins, weights=weights)
+        return
+    sums, _ = fp.histogram(array, bins, weights=weights)
     assert sums.dtype == expected.dtype.newbyteorder("=")
     rtol = 1e-4 if kind == "f4" else 1e-11
     assert_allclose(sums, expected, rtol=rtol, atol=rtol * 10)
