@@ -1,7 +1,7 @@
 """Layer: kernels.  The C face of the histograms.
 
-A batch of elements gets the numbers of their bins, one axis after the other; these become the number
-of a *cell*, which is counted.  With one axis the cells are the bins.
+A batch of elements gets the numbers of their bins, one axis after the other; these become the
+number of a *cell*, which is counted.  With one axis the cells are the bins.
 """
 
 from libc.stdint cimport int64_t

@@ -9,12 +9,9 @@ notices a label that is greater, and after that works once more.
 import numpy as np
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
-    NPY_DOUBLE,
-    NPY_INT64,
     PyArray_BYTES,
     PyArray_CHKFLAGS,
     PyArray_DATA,
@@ -28,14 +25,14 @@ from numpy cimport (
     npy_intp,
 )
 
-from fastproc.kernels._common cimport CHUNK, FLOAT64, INT32, INT64
+from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT32, INT64
 from fastproc.kernels._grouped cimport (
     COUNT, FIRST, LAST, MAX, MEAN, MIN, STD, SUM, TABLES, VAR, WEIGHT,
 )
 from fastproc.kernels._grouped cimport GroupedTable, Number, Outside
-from fastproc.parallel._gate cimport dtype_code, is_array, item_size, table_of
+from fastproc.parallel._gate cimport dtype_code, is_array, item_size, table_of, type_number
 from fastproc.parallel._grouped_job cimport (
-    Ending, GroupedJob, do_piece, do_unit, finish_line, table_size,
+    Ending, GroupedJob, do_piece, do_unit, finish, finish_line, table_size,
 )
 from fastproc.parallel._threads cimport run_units, threads_for
 
@@ -52,8 +49,12 @@ cdef double NS_PER_ELEMENT = 0.7
 cdef enum:
     # Labels that are looked at to guess how many groups there are.
     MANY = 4096
-    # Groups for whose tables the stack has room.
+    # Groups for whose tables the stack has room: 64 KiB.
     FEW = 512
+    # Of a state.
+    MOST_NUMBERS = 4
+
+cdef tuple NAMES_OF_DTYPES = ("float64", "float32", "int64", "int32")
 
 
 cdef int _prepare(
@@ -187,22 +188,109 @@ cdef object _compute(
     return out
 
 
+ctypedef fused label_t:
+    int64_t
+    int
+
+
+cdef inline int _find_limits(
+    const label_t* labels, Py_ssize_t n, int64_t* least, int64_t* greatest
+) noexcept:
+    cdef label_t low = 0, high = -1
+    cdef Py_ssize_t i
+    for i in range(n):
+        low = labels[i] if labels[i] < low else low
+        high = labels[i] if labels[i] > high else high
+    least[0], greatest[0] = low, high
+    return 0
+
+
+cdef inline bint _is_line(object x) except -1:
+    """Tell whether `x` is a short contiguous array of one axis and a compiled dtype."""
+    return (
+        is_array(x) and PyArray_NDIM(<ndarray>x) == 1 and PyArray_SIZE(<ndarray>x) <= CHUNK
+        and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
+    )
+
+
+cdef bint _find_labels_limits(ndarray labels, int64_t* least, int64_t* greatest) noexcept:
+    """Find the least and the greatest label, 0 and -1 included; False if they are no labels."""
+    cdef int code = dtype_code(labels)
+    if code == INT64:
+        _find_limits(<const int64_t*>PyArray_DATA(labels), PyArray_SIZE(labels), least, greatest)
+    elif code == INT32:
+        _find_limits(<const int*>PyArray_DATA(labels), PyArray_SIZE(labels), least, greatest)
+    return code >= INT64
+
+
+cdef object _few(int name, ndarray values, ndarray labels, npy_intp n_groups, double ddof):
+    """Compute few elements of at most FEW groups, the short way around `_compute`.
+
+    None if a group has no value: the long way says so.
+    """
+    cdef GroupedJob job
+    cdef Ending ending
+    cdef Number tables[TABLES * FEW * MOST_NUMBERS]
+    cdef int code = dtype_code(values)
+    cdef ndarray out = PyArray_EMPTY(1, &n_groups, type_number(_result_code(name, code)), 0)
+    job.kernel = _table.kernels[name][code]
+    job.label_dtype = dtype_code(labels) == INT32
+    job.n_groups = <int>n_groups
+    job.ddof = ddof
+    job.out, job.out_size = PyArray_BYTES(out), PyArray_ITEMSIZE(out)
+    do_piece(&job, PyArray_BYTES(values), PyArray_BYTES(labels), PyArray_SIZE(labels), tables,
+             tables + table_size(&job), &ending.outside)
+    finish(&job, tables, 0, &ending)
+    return out if ending.n_done == n_groups else None
+
+
+cdef inline int _result_code(int name, int code) noexcept:
+    """Return the dtype of a kernel's results."""
+    if name == COUNT or (name == SUM and code > FLOAT32):
+        return INT64
+    if code > FLOAT32 and (name == MEAN or name == VAR or name == STD):
+        return FLOAT64
+    return code
+
+
+cdef object _group_few(
+    int name, object values, object labels, object num_labels, object axis, double ddof,
+    object workers
+):
+    """Take the short way if it leads to the result; else return None."""
+    cdef int64_t least, greatest
+    if not (_is_line(values) and _is_line(labels) and dtype_code(<ndarray>values) >= 0
+            and PyArray_SIZE(<ndarray>values) == PyArray_SIZE(<ndarray>labels)):
+        return None
+    if not (axis is None or (type(axis) is int and (axis == -1 or axis == 0))):
+        return None
+    if not (num_labels is None or (type(num_labels) is int and 0 <= num_labels <= FEW)):
+        return None
+    if not _find_labels_limits(<ndarray>labels, &least, &greatest) or greatest >= FEW:
+        return None
+    if num_labels is None:
+        num_labels = greatest + 1
+    elif greatest >= num_labels:
+        return None
+    if threads_for(workers, 0, 1) == 0:
+        return None
+    return _few(name, <ndarray>values, <ndarray>labels, num_labels, ddof)
+
+
 cdef object _group(
     int name, str label, object values, object labels, object num_labels, object axis,
     double ddof, object workers
 ):
     cdef Outside outside
+    result = _group_few(name, values, labels, num_labels, axis, ddof, workers)
+    if result is not None:
+        return result
     numbers = labels_of.as_labels(label, "labels", labels)
     array = validate.as_array(label, values)
     family = "sum" if name == SUM else "mean" if name in (MEAN, VAR, STD) else "min"
     array, restore = validate.reducible(family, array)
     lines, shape = labels_of.as_lines(label, array, numbers, axis)
-    if name == COUNT or (name == SUM and array.dtype.kind != "f"):
-        dtype = np.int64
-    elif name in (MEAN, VAR, STD) and array.dtype.kind != "f":
-        dtype = np.float64
-    else:
-        dtype = array.dtype
+    dtype = NAMES_OF_DTYPES[_result_code(name, dtype_code(lines))]
     if lines.shape[0] == 0 and num_labels is None:
         num_labels = numbers.max(initial=-1) + 1        # where no line is, no label is looked at
     result = _compute(
@@ -248,69 +336,18 @@ def group_last(values, labels, num_labels=None, axis=-1, *, workers=None):
     return _group(LAST, "group_last", values, labels, num_labels, axis, 0, workers)
 
 
-ctypedef fused label_t:
-    int64_t
-    int
-
-
-cdef inline int _find_limits(
-    const label_t* labels, Py_ssize_t n, int64_t* least, int64_t* greatest
-) noexcept:
-    cdef label_t low = 0, high = -1
-    cdef Py_ssize_t i
-    for i in range(n):
-        low = labels[i] if labels[i] < low else low
-        high = labels[i] if labels[i] > high else high
-    least[0], greatest[0] = low, high
-    return 0
-
-
-cdef inline bint _is_line(object x) except -1:
-    """Tell whether `x` is a short contiguous array of one axis and a compiled dtype."""
-    return (
-        is_array(x) and PyArray_NDIM(<ndarray>x) == 1 and PyArray_SIZE(<ndarray>x) <= CHUNK
-        and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
-    )
-
-
-cdef object _bincount_few(ndarray x, object weights, Py_ssize_t minlength):
-    """Count few elements, the short way around `_compute`; None if they need the long one."""
-    cdef GroupedJob job
-    cdef Outside outside
-    cdef Number tables[TABLES * FEW]
-    cdef int64_t least, greatest
-    cdef int code = dtype_code(x)
-    cdef npy_intp n_groups
-    cdef ndarray out
-    if code == INT64:
-        _find_limits(<const int64_t*>PyArray_DATA(x), PyArray_SIZE(x), &least, &greatest)
-    else:
-        _find_limits(<const int*>PyArray_DATA(x), PyArray_SIZE(x), &least, &greatest)
-    n_groups = max(greatest + 1, minlength)
-    if least < 0 or n_groups > FEW:
-        return None
-    job.kernel = _table.kernels[COUNT if weights is None else WEIGHT][
-        code if weights is None else FLOAT64]
-    job.label_dtype = code == INT32
-    job.n_groups = <int>n_groups
-    do_piece(&job, PyArray_BYTES(x if weights is None else <ndarray>weights), PyArray_BYTES(x),
-             PyArray_SIZE(x), tables, tables + FEW, &outside)
-    out = PyArray_EMPTY(1, &n_groups, NPY_INT64 if weights is None else NPY_DOUBLE, 0)
-    memcpy(PyArray_DATA(out), tables, n_groups * sizeof(Number))
-    return out
-
-
 def bincount(x, weights=None, minlength=0, *, workers=None):
     cdef Outside outside
-    cdef object counts
-    if _is_line(x) and dtype_code(<ndarray>x) >= INT64 and type(minlength) is int and (
-            0 <= minlength <= FEW) and threads_for(workers, 0, 1) > 0:
-        if weights is None or (
-                _is_line(weights) and dtype_code(<ndarray>weights) == FLOAT64
-                and PyArray_SIZE(<ndarray>weights) == PyArray_SIZE(<ndarray>x)):
-            counts = _bincount_few(<ndarray>x, weights, minlength)
-            if counts is not None:
-                return counts
+    cdef int64_t smallest, greatest
+    if _is_line(x) and (weights is None or (
+            _is_line(weights) and dtype_code(<ndarray>weights) == FLOAT64
+            and PyArray_SIZE(<ndarray>weights) == PyArray_SIZE(<ndarray>x))):
+        if (_find_labels_limits(<ndarray>x, &smallest, &greatest) and smallest == 0
+                and greatest < FEW and type(minlength) is int and 0 <= minlength <= FEW
+                and threads_for(workers, 0, 1) > 0):
+            return _few(COUNT if weights is None else WEIGHT,
+                        <ndarray>(x if weights is None else weights), <ndarray>x,
+                        max(greatest + 1, <int64_t>minlength), 0)
     numbers = labels_of.as_labels("bincount", "x", x)
     if numbers.ndim != 1:
         raise ValueError(f"bincount: x must have one axis, but its shape is {numbers.shape}")

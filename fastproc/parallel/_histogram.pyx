@@ -273,7 +273,8 @@ cdef object _histogram_of_columns(
         raise ValueError(f"{name}: bins must be one for each of {n_axes} axes, not {len(bins)}")
     ranges = [None] * n_axes if range is None else list(range)
     if len(ranges) != n_axes:
-        raise ValueError(f"{name}: range must have one for each of {n_axes} axes, not {len(ranges)}")
+        raise ValueError(
+            f"{name}: range must have one for each of {n_axes} axes, not {len(ranges)}")
     weights, _ = _weights_of(name, weights, columns[0].shape)
     edges = []
     for i, column in enumerate(columns):

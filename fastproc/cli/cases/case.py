@@ -16,7 +16,7 @@ import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ Call = Callable[[], Any]
 RELATIVE_TOLERANCE = 1e-9
 
 #: By the kind of an array's dtype, the type code of the buffers that a twin gets.
-_CODES = {"f": "d", "i": "q"}
+_CODES: dict[str, Literal["d", "q"]] = {"f": "d", "i": "q"}
 
 
 @dataclass(frozen=True)
