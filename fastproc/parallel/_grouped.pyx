@@ -54,6 +54,7 @@ cdef enum:
     # Of a state.
     MOST_NUMBERS = 4
 
+# By the compiled dtypes' numbers.
 cdef tuple NAMES_OF_DTYPES = ("float64", "float32", "int64", "int32")
 
 
