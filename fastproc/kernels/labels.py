@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastproc import config
 from fastproc.kernels import validate
 
 Array = npt.NDArray[Any]
@@ -46,6 +48,22 @@ def too_many(name: str, n_groups: int) -> ValueError:
         f"{name}: {n_groups} groups are more than the {MOST_GROUPS} that there may be; number the "
         f"labels from 0, as np.unique(labels, return_inverse=True) does"
     )
+
+
+def check_memory(name: str, n_groups: int, n_bytes: int) -> None:
+    """Refuse tables that the machine has no memory for, before the system kills who fills them."""
+    if n_bytes > _memory():
+        raise MemoryError(
+            f"{name}: {n_groups} groups take {n_bytes / 1e9:.0f} GB of memory; number the labels "
+            f"from 0, as np.unique(labels, return_inverse=True) does"
+        )
+
+
+def _memory() -> float:
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return math.inf
+    machines = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(machines, config.memory_limit() or machines)
 
 
 def check_groups(name: str, argument: str, number: Any) -> int:

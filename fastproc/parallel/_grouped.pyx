@@ -53,6 +53,8 @@ cdef enum:
     FEW = 512
     # Of a state.
     MOST_NUMBERS = 4
+    # With more groups than this it is asked whether there is memory for them.
+    MANY_GROUPS = 1 << 20
 
 # By the compiled dtypes' numbers.
 cdef tuple NAMES_OF_DTYPES = ("float64", "float32", "int64", "int32")
@@ -177,6 +179,10 @@ cdef object _compute(
     else:
         n_groups = max(least_groups, _checked(label, _greatest_of_some(labels) + 1))
     while True:
+        if n_groups > MANY_GROUPS:
+            # A result for each line, and at least one table.
+            labels_of.check_memory(
+                label, n_groups, <Py_ssize_t>n_groups * 8 * (PyArray_DIMS(lines)[0] + MOST_NUMBERS))
         out = np.empty((PyArray_DIMS(lines)[0], n_groups), dtype)
         n_done = _run(name, labels, lines, n_groups, ddof, out, workers, outside)
         if not outside.beyond:

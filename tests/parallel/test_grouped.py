@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import fastproc as fp
 from fastproc import plan
 from fastproc.catalogue import FAMILIES
+from fastproc.kernels import labels as labels_module
 from fastproc.kernels import reference
 
 NAMES = FAMILIES["grouped"]
@@ -236,6 +237,15 @@ class TestBadGroups:
         hidden[5] = label
         with pytest.raises(ValueError, match=message):
             getattr(fp, name)(np.zeros(hidden.size), hidden)
+
+    def test_groups_past_memory(self, name, monkeypatch):
+        monkeypatch.setattr(labels_module, "_memory", lambda: 1e9)
+        message = f"{name}: 1000000001 groups take 40 GB of memory; number the labels from 0"
+        for groups in (None, 1_000_000_001):
+            with pytest.raises(MemoryError, match=message):
+                getattr(fp, name)([1.0], [1_000_000_000], groups)
+        with pytest.raises(MemoryError):
+            getattr(fp, name)(np.zeros((2**30, 0)), np.zeros(0, int), 1_000_000_001)
 
     @pytest.mark.parametrize("number", [2.5, "3", [1]])
     def test_number_of_groups_that_is_none(self, name, number):
