@@ -9,9 +9,10 @@ from libc.stdint cimport int64_t
 from fastproc.kernels._common cimport N_DTYPES
 from fastproc.kernels._search cimport Index
 
-# Elements placed before they are counted: places (4 KiB) and elements stay in the L1 cache.
+# Elements placed before they are counted: few, so that they and their numbers (6 KiB for two axes)
+# leave the first-level cache to the tables.
 cdef enum:
-    BATCH = 1024
+    BATCH = 256
 
 # The bins of an axis: `edges` has n_bins + 1 ascending values.  If they are evenly spaced but for
 # little, `index` is NULL and `margin`, in bins, bounds how far an edge is from where

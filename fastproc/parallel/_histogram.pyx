@@ -43,7 +43,7 @@ cdef double NS_PER_ELEMENT = 0.8
 cdef double MOST_MARGIN = 1e-6
 
 cdef enum:
-    # Bits behind the point of a place: with fewer a batch of 1024 would often have one in doubt.
+    # Bits behind the point of a place: with fewer a batch would often have one in doubt.
     LEAST_SHIFT = 15
     MOST_SHIFT = 24
 
