@@ -47,7 +47,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "replace",
     ),
     "softmax": ("softmax", "log_softmax"),
-    "histogram": ("histogram",),
     "distances": ("cdist", "pdist", "nearest"),
     "order": (
         "median",
@@ -67,6 +66,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "cummin",
         "ewma",
         "push",
+    ),
     "moving": (
         "move_sum",
         "move_mean",
@@ -78,6 +78,20 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "move_argmax",
         "move_median",
         "move_rank",
+    ),
+    "histogram": ("histogram", "histogram2d", "histogramdd"),
+    "search": ("digitize", "searchsorted"),
+    "grouped": (
+        "bincount",
+        "group_sum",
+        "group_mean",
+        "group_var",
+        "group_std",
+        "group_min",
+        "group_max",
+        "group_count",
+        "group_first",
+        "group_last",
     ),
 }
 

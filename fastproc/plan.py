@@ -17,7 +17,8 @@ THREAD_SHARE_NS = 200_000
 #: The same for a process of a pool, which is sent its tasks through a pipe.
 PROCESS_SHARE_NS = 1_000_000
 
-#: Elements of a unit of a histogram: many, since every unit has counts of its own to merge.
+#: Elements of a unit of a histogram, or of a kernel over groups: many, since every unit has a table
+#: of its own to merge.
 HISTOGRAM_UNIT = 1 << 18
 
 #: Elements of a unit of an elementwise kernel: 128 KiB of float64, small beside a cache and large

@@ -1,10 +1,11 @@
-"""Layer: kernels.  The loop of the histogram with uniform bins.
+"""Layer: kernels.  The loops of the histograms.
 
 An element belongs to bin i when ``edges[i] <= x < edges[i + 1]``; the last bin includes its right
-edge.  The place ``(x - first) * scale`` gives the bin by one multiplication, except where it is so
-near an edge that rounding might have moved it across; ``Bins.margin`` bounds that distance, and
-elements within it are compared with the edges themselves.  So the counts are exactly those of the
-comparison, at the speed of the multiplication.  Contract in ``_histogram.pxd``.
+edge.  Where bins have one width the place ``(x - first) * scale`` gives the bin by one
+multiplication, except where it is so near an edge that rounding might have moved it across;
+``Bins.margin`` bounds that distance, and elements within it are compared with the edges themselves.
+So the counts are exactly those of the comparison, at the speed of the multiplication.  Other bins
+are found by the search of ``_find.pxd``.  Contract in ``_histogram.pxd``.
 """
 
 # Safe for free-threaded Python: the table is written while the module is imported, and only read
@@ -12,18 +13,12 @@ comparison, at the speed of the multiplication.  Contract in ``_histogram.pxd``.
 
 from libc.math cimport fabs
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, LANES, scalar, table_capsule
-from fastproc.kernels._histogram cimport HISTOGRAM_TABLES, Bins, HistogramTable, histogram_t
+from fastproc.kernels._find cimport search_batch
+from fastproc.kernels._histogram cimport BATCH, Bins, HistogramTable, place_t
 
 cdef HistogramTable _table
-
-cdef enum:
-    # Elements placed before they are counted: places (4 KiB) and elements stay in the L1 cache.
-    BATCH = 1024
-    # With more bins than this several tables would not fit in the caches.
-    MANY_BINS = 4096
 
 
 cdef inline double place_of(double value, const Bins* bins) noexcept nogil:
@@ -100,43 +95,125 @@ cdef inline void place_batch(
                 indices[i] = compared_bin(<double>x[i], indices[i], bins)
 
 
-cdef inline void histogram_chunk(
-    const scalar* x, Py_ssize_t n, const Bins* bins, unsigned int* scratch, int64_t* counts
+cdef inline void fixed_batch(
+    const scalar* x, Py_ssize_t n, const Bins* bins, int* numbers
 ) noexcept nogil:
-    cdef int indices[BATCH]
-    cdef Py_ssize_t width = bins.n_bins + 1, start = 0, size, i
-    cdef Py_ssize_t n_tables = 1 if bins.n_bins > MANY_BINS else HISTOGRAM_TABLES
-    cdef unsigned int* second = scratch + width * (n_tables > 1)
-    cdef unsigned int* third = scratch + 2 * width * (n_tables > 1)
-    cdef unsigned int* fourth = scratch + 3 * width * (n_tables > 1)
+    """Do what `place_batch` does, with places as integers of `shift` bits behind the point.
 
-    memset(scratch, 0, n_tables * width * sizeof(unsigned int))
-    while start < n:
-        size = n - start if n - start < BATCH else BATCH
-        place_batch(x + start, size, bins, indices)
-        i = 0
-        while i + 4 <= size:
-            scratch[indices[i]] += 1
-            second[indices[i + 1]] += 1
-            third[indices[i + 2]] += 1
-            fourth[indices[i + 3]] += 1
-            i += 4
-        while i < size:
-            scratch[indices[i]] += 1
-            i += 1
-        start += size
-    for i in range(bins.n_bins):
-        counts[i] = <int64_t>scratch[i]
-        if n_tables > 1:
-            counts[i] += <int64_t>second[i] + <int64_t>third[i] + <int64_t>fourth[i]
+    What is asked of a place then takes half the registers, or less.  One whose bits behind the
+    point are nearly all 0, or all 1, is in doubt.
+    """
+    # Copies, since for all that the compiler knows `numbers` may be where the bins are.
+    cdef int shift = bins.shift
+    cdef double one = 1 << shift, first = bins.first, scale = bins.scale * one
+    cdef double low = -0.5 * one, high = (bins.n_bins + 0.5) * one, place
+    cdef int mask = (1 << shift) - 1, nearest = mask, fixed, distance
+    cdef unsigned int number, n_bins = bins.n_bins
+    cdef Py_ssize_t i
+    for i in range(n):
+        place = (<double>x[i] - first) * scale
+        place = place if place > low else low           # NaN, too
+        place = place if place < high else high
+        fixed = <int>place
+        number = <unsigned int>(fixed >> shift)         # below the first bin it is large
+        numbers[i] = <int>(number if number < n_bins else n_bins)
+    # From two before a bin's edge it counts 0, 1, 2 (the edge), 3, 4: one for the cut to an
+        # integer and one for the margin.
+        distance = (fixed + 2) & mask
+        nearest = distance if distance < nearest else nearest
+    if nearest <= 4:
+        compare_batch(x, n, bins, numbers)
+
+
+cdef inline void search_bins(
+    const scalar* x, Py_ssize_t n, const Bins* bins, int* numbers
+) noexcept nogil:
+    """Write the bin of each element, of bins of any widths."""
+    cdef double values[BATCH]
+    cdef int64_t places[BATCH]
+    cdef Py_ssize_t i
+    cdef int place
+    for i in range(n):
+        values[i] = <double>x[i]
+    search_batch(values, n, bins.index, True, places)
+    for i in range(n):
+        place = <int>places[i] - 1                  # -1 below the first edge, n_bins from the last
+        place = place if place >= 0 else bins.n_bins
+        numbers[i] = place if values[i] != bins.last else bins.n_bins - 1
+
+
+cdef inline void place_elements(
+    const scalar* x, Py_ssize_t n, const Bins* bins, int* numbers
+) noexcept nogil:
+    if bins.shift > 0:
+        fixed_batch(x, n, bins, numbers)
+    elif bins.index == NULL:
+        place_batch(x, n, bins, numbers)
+    else:
+        search_bins(x, n, bins, numbers)
+
+
+# Cells -------------------------------------------------------------------------------------------
+
+cdef void combine(const int* numbers, Py_ssize_t n, int n_bins, int* cells) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        cells[i] = cells[i] * n_bins + numbers[i] if (
+            (cells[i] >= 0) & (numbers[i] < n_bins)) else -1
+
+
+cdef void close(int* cells, Py_ssize_t n, int n_cells) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        cells[i] = cells[i] if cells[i] >= 0 else n_cells
+
+
+cdef void count(const int* cells, Py_ssize_t n, unsigned int** tables) noexcept nogil:
+    cdef unsigned int* first = tables[0]
+    cdef unsigned int* second = tables[1]
+    cdef unsigned int* third = tables[2]
+    cdef unsigned int* fourth = tables[3]
+    cdef Py_ssize_t i = 0
+    while i + 4 <= n:
+        first[cells[i]] += 1
+        second[cells[i + 1]] += 1
+        third[cells[i + 2]] += 1
+        fourth[cells[i + 3]] += 1
+        i += 4
+    while i < n:
+        first[cells[i]] += 1
+        i += 1
+
+
+cdef void weigh(
+    const int* cells, const double* weights, Py_ssize_t n, double** tables
+) noexcept nogil:
+    cdef double* first = tables[0]
+    cdef double* second = tables[1]
+    cdef double* third = tables[2]
+    cdef double* fourth = tables[3]
+    cdef Py_ssize_t i = 0
+    while i + 4 <= n:
+        first[cells[i]] += weights[i]
+        second[cells[i + 1]] += weights[i + 1]
+        third[cells[i + 2]] += weights[i + 2]
+        fourth[cells[i + 3]] += weights[i + 3]
+        i += 4
+    while i < n:
+        first[cells[i]] += weights[i]
+        i += 1
 
 
 # The table ---------------------------------------------------------------------------------------
 
-_table.histograms[FLOAT64] = <histogram_t>histogram_chunk[double]
-_table.histograms[FLOAT32] = <histogram_t>histogram_chunk[float]
-_table.histograms[INT64] = <histogram_t>histogram_chunk[int64_t]
-_table.histograms[INT32] = <histogram_t>histogram_chunk[int]
+_table.places[FLOAT64] = <place_t>place_elements[double]
+_table.places[FLOAT32] = <place_t>place_elements[float]
+_table.places[INT64] = <place_t>place_elements[int64_t]
+_table.places[INT32] = <place_t>place_elements[int]
+_table.combine = combine
+_table.close = close
+_table.count = count
+_table.weigh = weigh
 
 #: The table of this CPU level.
 table = table_capsule(&_table)

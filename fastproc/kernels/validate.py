@@ -336,38 +336,11 @@ def axes(axis: Any, n_dims: int) -> tuple[int, ...]:
     return tuple(named)
 
 
-def check_bins(bins: Any) -> int:
-    """Return the number of bins, which NumPy takes as an integer of at least 1."""
-    try:
-        number = int(bins.__index__())
-    except (AttributeError, TypeError):
-        raise TypeError(f"histogram: bins must be an integer, not {bins!r}") from None
-    if number < 1:
-        raise ValueError(f"histogram: bins must be at least 1, not {number}")
-    if number > 2**31 - 2:
-        raise ValueError(f"histogram: bins must be less than 2**31 - 1, not {number}")
-    return number
-
-
-def check_range(first: float, last: float, given: bool) -> tuple[float, float]:
-    """Return the outer edges of a histogram, by NumPy's rules."""
-    if given and first > last:
-        raise ValueError(
-            f"histogram: the range's maximum must not be below its minimum, but it is "
-            f"({first}, {last})"
+def as_weights(name: str, weights: Any) -> Array:
+    """Return weights as contiguous float64."""
+    if np.asarray(weights).dtype.kind == "c":
+        raise TypeError(
+            f"{name}: weights of dtype {np.asarray(weights).dtype} are not supported; pass "
+            f"weights.real and weights.imag, one after the other"
         )
-    if not (np.isfinite(first) and np.isfinite(last)):
-        kind = "supplied" if given else "autodetected"
-        raise ValueError(f"histogram: {kind} range of [{first}, {last}] is not finite")
-    if first == last:
-        return first - 0.5, last + 0.5
-    return first, last
-
-
-def check_edges(edges: Array) -> None:
-    """Refuse bins so narrow that the dtype of the edges cannot tell them apart."""
-    if not np.all(edges[:-1] < edges[1:]):
-        raise ValueError(
-            f"histogram: too many bins for the range: {edges.size - 1} bins from {edges[0]} to "
-            f"{edges[-1]} cannot all be wider than nothing in {edges.dtype}"
-        )
+    return as_array(name, weights).astype(np.float64, order="C", copy=False)

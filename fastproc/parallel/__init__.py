@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from fastproc.parallel._describe import *
     from fastproc.parallel._distances import *
     from fastproc.parallel._elementwise import *
+    from fastproc.parallel._grouped import *
     from fastproc.parallel._histogram import *
     from fastproc.parallel._moving import *
     from fastproc.parallel._order import *
     from fastproc.parallel._ranking import *
     from fastproc.parallel._reductions import *
     from fastproc.parallel._scans import *
+    from fastproc.parallel._search import *
     from fastproc.parallel._softmax import *
 
 _import = lazy.importer(

@@ -1,5 +1,6 @@
 """Layer: parallel.  Types of the histogram's gate."""
 
+from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -10,19 +11,43 @@ from fastproc.pool import Pool
 _Array: TypeAlias = npt.NDArray[Any]
 _Workers: TypeAlias = SupportsIndex | Pool | None
 
+_Range: TypeAlias = Sequence[float]
+
 def histogram(
     a: npt.ArrayLike,
-    bins: SupportsIndex = 10,
-    range: tuple[float, float] | None = None,
+    bins: npt.ArrayLike = 10,
+    range: _Range | None = None,
+    density: bool | None = None,
+    weights: npt.ArrayLike | None = None,
     *,
     workers: _Workers = None,
-) -> tuple[npt.NDArray[np.int64], _Array]: ...
+) -> tuple[_Array, _Array]: ...
+def histogram2d(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    bins: npt.ArrayLike | Sequence[npt.ArrayLike] = 10,
+    range: Sequence[_Range | None] | None = None,
+    density: bool | None = None,
+    weights: npt.ArrayLike | None = None,
+    *,
+    workers: _Workers = None,
+) -> tuple[npt.NDArray[np.float64], _Array, _Array]: ...
+def histogramdd(
+    sample: npt.ArrayLike,
+    bins: npt.ArrayLike | Sequence[npt.ArrayLike] = 10,
+    range: Sequence[_Range | None] | None = None,
+    density: bool | None = None,
+    weights: npt.ArrayLike | None = None,
+    *,
+    workers: _Workers = None,
+) -> tuple[npt.NDArray[np.float64], tuple[_Array, ...]]: ...
 def _histogram_units(
-    array: _Array,
-    edges: _Array,
-    margin: float,
+    columns: list[_Array],
+    edges: list[_Array],
+    margins: list[float],
+    weights: _Array | None,
     unit_size: int,
-    counts: _Array,
+    memory: _Array,
     first: int,
     last: int,
 ) -> None: ...

@@ -1,6 +1,7 @@
-"""Layer: parallel.  The gate of the histogram: edges, units with counts of their own, their sum.
+"""Layer: parallel.  The gates of the histograms: edges, units with tables of their own, their sum.
 
-Counts are integers, so the result is the same whichever way the elements are cut.
+Counts are integers, and weights are added in an order that depends on the array alone, so the
+result is the same whoever does the units.
 """
 # Safe for free-threaded Python: module state is written at import only.
 
@@ -13,85 +14,106 @@ from numpy cimport (
     PyArray_BYTES,
     PyArray_DATA,
     PyArray_SIZE,
+    PyArray_STRIDES,
     import_array,
     ndarray,
 )
 
-from fastproc.kernels._histogram cimport HISTOGRAM_TABLES, Bins, HistogramTable, histogram_t
+from fastproc.kernels._common cimport FLOAT64
+from fastproc.kernels._histogram cimport Bins, HistogramTable
+from fastproc.kernels._search cimport Index, SearchTable
 from fastproc.parallel._gate cimport dtype_code, item_size, table_of
+from fastproc.parallel._histogram_job cimport MAX_AXES, HistogramJob, do_unit
 from fastproc.parallel._threads cimport run_units, threads_for
 
 from fastproc import plan
-from fastproc.kernels import validate
+from fastproc.kernels import edges as edges_of, validate
 from fastproc.parallel._reductions import minmax
 
 import_array()
 
 cdef const HistogramTable* _table = <const HistogramTable*>table_of("histogram")
+cdef const SearchTable* _searches = <const SearchTable*>table_of("search")
 
-# What one thread needs for an element, in nanoseconds.
+# What one thread needs for an element and an axis, in nanoseconds.
 cdef double NS_PER_ELEMENT = 0.8
 
-cdef struct HistogramJob:
-    histogram_t count
-    Bins bins
-    const char* x
-    Py_ssize_t itemsize
-    Py_ssize_t size
-    Py_ssize_t unit_size
-    int64_t* counts          # n_units rows of n_bins
-    int64_t no_memory
+# How far, in bins, given edges may be from where a multiplication puts them.  If they are farther
+# too many elements are in doubt, and an index finds their bins sooner.
+cdef double MOST_MARGIN = 1e-6
+
+cdef enum:
+    # Bits behind the point of a place: with fewer a batch would often have one in doubt.
+    LEAST_SHIFT = 15
+    MOST_SHIFT = 24
 
 
-cdef void _do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
-    cdef HistogramJob* job = <HistogramJob*>argument
-    cdef Py_ssize_t start = unit * job.unit_size
-    cdef unsigned int* scratch = <unsigned int*>PyMem_RawMalloc(
-        HISTOGRAM_TABLES * (<size_t>job.bins.n_bins + 1) * sizeof(unsigned int))
-    if scratch == NULL:
-        job.no_memory = 1
-        return
-    job.count(job.x + start * job.itemsize, min(job.unit_size, job.size - start), &job.bins,
-              scratch, job.counts + unit * job.bins.n_bins)
-    PyMem_RawFree(scratch)
-
+# The job -----------------------------------------------------------------------------------------
 
 cdef int _prepare(
-    HistogramJob* job, ndarray array, ndarray edges, double margin, Py_ssize_t unit_size
+    HistogramJob* job, Index* indexes, list columns, list edges, list margins, object weights,
+    Py_ssize_t unit_size
 ) except -1:
-    """Plan the histogram of a contiguous array."""
-    cdef int code = dtype_code(array)
-    if code < 0:
-        raise TypeError(f"there is no compiled histogram for dtype {array.dtype}")
-    job.count = _table.histograms[code]
-    job.x = PyArray_BYTES(array)
-    job.itemsize = item_size(code)
-    job.size = PyArray_SIZE(array)
+    """Plan the histogram of columns of one length; `edges` are float64, a margin for each."""
+    cdef Py_ssize_t i
+    cdef ndarray column
+    job.table = _table
+    job.n_axes = <int>len(columns)
+    job.n_cells = 1
+    for i in range(job.n_axes):
+        column = columns[i]
+        job.size = PyArray_SIZE(column)
+        job.axes[i].place = _table.places[dtype_code(column)]
+        job.axes[i].x = PyArray_BYTES(column)
+        job.axes[i].itemsize = item_size(dtype_code(column))
+        job.axes[i].stride = PyArray_STRIDES(column)[0]
+        _set_bins(&job.axes[i].bins, <ndarray>edges[i], margins[i])
+        if margins[i] > MOST_MARGIN:
+            _make_index(&job.axes[i].bins, &indexes[i])
+        job.n_cells *= job.axes[i].bins.n_bins
+    job.weights = NULL if weights is None else <const double*>PyArray_DATA(<ndarray>weights)
     job.unit_size = unit_size
-    job.bins.edges = <const double*>PyArray_DATA(edges)
-    job.bins.n_bins = <int>(PyArray_SIZE(edges) - 1)
-    job.bins.first = job.bins.edges[0]
-    job.bins.last = job.bins.edges[job.bins.n_bins]
-    job.bins.scale = _scale(job.bins.first, job.bins.last, job.bins.n_bins)
-    job.bins.margin = margin
     job.no_memory = 0
     return 0
 
 
-def _histogram_units(
-    ndarray array, ndarray edges, double margin, Py_ssize_t unit_size, ndarray counts,
-    Py_ssize_t first, Py_ssize_t last
-):
-    """Count units `first` to `last` of a histogram, in a process of a pool."""
-    cdef HistogramJob job
-    cdef Py_ssize_t unit
-    _prepare(&job, array, edges, margin, unit_size)
-    job.counts = <int64_t*>PyArray_DATA(counts)
-    with nogil:
-        for unit in range(first, last):
-            _do_unit(&job, unit)
-    if job.no_memory:
-        raise MemoryError("histogram: no memory for the counts")
+cdef int _set_bins(Bins* bins, ndarray edges, double margin) except -1:
+    bins.edges = <const double*>PyArray_DATA(edges)
+    bins.n_bins = <int>(PyArray_SIZE(edges) - 1)
+    bins.first = bins.edges[0]
+    bins.last = bins.edges[bins.n_bins]
+    bins.scale = _scale(bins.first, bins.last, bins.n_bins)
+    bins.margin = margin
+    bins.index = NULL
+    bins.shift = MOST_SHIFT
+    while (<int64_t>bins.n_bins + 1) << bins.shift >= 1 << 31:
+        bins.shift -= 1
+    if bins.shift < LEAST_SHIFT or margin * (1 << bins.shift) > 1 or bins.scale == 0 or (
+            not isfinite(bins.scale * (1 << bins.shift))):
+        bins.shift = 0
+    return 0
+
+
+cdef int _make_index(Bins* bins, Index* index) except -1:
+    """Give bins of different widths an index of their edges, which `_release` frees."""
+    cdef int* starts
+    index.edges = bins.edges
+    index.n = index.nan_place = bins.n_bins + 1
+    index.n_buckets = <int>min(max(16, 2 * index.n), <Py_ssize_t>1 << 24)
+    starts = <int*>PyMem_RawMalloc(index.n_buckets * sizeof(int))
+    if starts == NULL:
+        raise MemoryError("no memory for a table of the edges")
+    _searches.indexes[FLOAT64](index, starts)
+    bins.index = index
+    return 0
+
+
+cdef int _release(HistogramJob* job) noexcept:
+    cdef int i
+    for i in range(job.n_axes):
+        if job.axes[i].bins.index != NULL:
+            PyMem_RawFree(<void*>job.axes[i].bins.index.starts)
+    return 0
 
 
 cdef double _scale(double first, double last, int n_bins) noexcept:
@@ -100,71 +122,203 @@ cdef double _scale(double first, double last, int n_bins) noexcept:
     return scale if isfinite(scale) else 0
 
 
-cdef double _margin(double first, double last, int n_bins, double epsilon) noexcept:
-    """Return how far, in bins, rounding can take a place from where the edges say it is.
+cdef double _margin(ndarray edges) noexcept:
+    """Return how far, in bins, a place can be from where the edges, float64, say it is.
 
-    A place is moved by a few units in the last place of what it is made of: itself, up to n_bins,
-    and the outer edges measured in bins.  `epsilon` is that of the edges' dtype.
+    An edge may lie elsewhere than a multiplication puts it, and rounding moves a place by a few
+    units in the last place of what it is made of: itself, up to n_bins, and the outer edges
+    measured in bins.
     """
-    cdef double scale = _scale(first, last, n_bins)
-    if scale == 0:
+    cdef const double* edge = <const double*>PyArray_DATA(edges)
+    cdef int n_bins = <int>(PyArray_SIZE(edges) - 1), i
+    cdef double first = edge[0], last = edge[n_bins], scale = _scale(first, last, n_bins)
+    cdef double farthest = 0, distance
+    if scale == 0 or not (isfinite(first) and isfinite(last)):
         return 1                # a place says nothing then
-    return 4 * epsilon * (n_bins + fmax(fabs(first), fabs(last)) * scale)
+    for i in range(n_bins + 1):
+        distance = fabs((edge[i] - first) * scale - i)
+        farthest = distance if distance > farthest else farthest
+    return farthest + 4 * 2.220446049250313e-16 * (
+        n_bins + fmax(fabs(first), fabs(last)) * scale)
 
 
-def _edges_of(array, int n_bins, range, workers):
-    """Return the edges by NumPy's rules, in NumPy's dtype."""
-    if range is None:
-        if array.size == 0:
-            first, last = 0.0, 1.0
-        else:
-            first, last = minmax(array, workers=workers)
-        first, last = validate.check_range(first, last, False)
-    else:
-        try:
-            first, last = range
-        except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"histogram: range must be (least, greatest), not {range!r}") from None
-        first, last = validate.check_range(first, last, True)
-    dtype = np.result_type(first, last, array)
-    if dtype.kind in "bui":
-        dtype = np.dtype(np.float64)
-    edges = np.linspace(first, last, n_bins + 1, endpoint=True, dtype=dtype)
-    validate.check_edges(edges)
-    return edges
-
-
-def histogram(a, bins=10, range=None, *, workers=None):
+def _histogram_units(
+    list columns, list edges, list margins, weights, Py_ssize_t unit_size, ndarray memory,
+    Py_ssize_t first, Py_ssize_t last
+):
+    """Count units `first` to `last` of a histogram, in a process of a pool."""
     cdef HistogramJob job
-    cdef int n_bins, n_threads
-    cdef Py_ssize_t n_units
-    cdef double margin
-    array = validate.as_array("histogram", a)
-    n_bins = validate.check_bins(bins)
-    # The kernel reads contiguous elements, in any order: an array that has holes is copied.
-    flat = array.ravel(order="K")
-    edges = _edges_of(flat, n_bins, range, workers)
-    flat, _ = validate.reducible("mean", flat)
-    wide_edges = edges.astype(np.float64)
+    cdef Index indexes[MAX_AXES]
+    cdef Py_ssize_t unit
+    _prepare(&job, indexes, columns, edges, margins, weights, unit_size)
+    job.sums = PyArray_BYTES(memory)
+    with nogil:
+        for unit in range(first, last):
+            do_unit(&job, unit)
+    _release(&job)
+    if job.no_memory:
+        raise MemoryError("histogram: no memory for the counts")
 
-    margin = _margin(wide_edges[0], wide_edges[n_bins], n_bins,
-                     np.finfo(edges.dtype).eps)
-    n_units = plan.histogram_units(flat.size, n_bins)
-    unit_size = (flat.size + n_units - 1) // n_units if n_units > 0 else 0
-    n_threads = threads_for(workers, flat.size * NS_PER_ELEMENT, n_units)
+
+cdef object _count(list columns, list edges, object weights, object workers):
+    """Return the cells' counts, or sums of weights, of columns in compiled dtypes, flat."""
+    cdef HistogramJob job
+    cdef Index indexes[MAX_AXES]
+    cdef int n_threads
+    cdef Py_ssize_t n_units, size = len(columns[0]), unit_size
+    dtype = np.int64 if weights is None else np.float64
+    edges = [each.astype(np.float64, order="C", copy=False) for each in edges]
+    margins = [_margin(each) for each in edges]
+    n_cells = edges_of.check_cells("histogram", tuple([len(each) - 1 for each in edges]))
+    n_units = plan.histogram_units(size, n_cells)
+    unit_size = (size + n_units - 1) // n_units if n_units > 0 else 0
+    n_threads = threads_for(workers, size * NS_PER_ELEMENT * len(columns), n_units)
+    if n_units == 0:
+        return np.zeros(n_cells, dtype)
     if n_threads > 0:
-        counts = np.empty((n_units, n_bins), np.int64)
-        _prepare(&job, flat, wide_edges, margin, unit_size)
-        job.counts = <int64_t*>PyArray_DATA(<ndarray>counts)
-        run_units(_do_unit, &job, n_units, n_threads)
+        sums = np.empty((n_units, n_cells), dtype)
+        _prepare(&job, indexes, columns, edges, margins, weights, unit_size)
+        job.sums = PyArray_BYTES(<ndarray>sums)
+        run_units(do_unit, &job, n_units, n_threads)
+        _release(&job)
         if job.no_memory:
             raise MemoryError("histogram: no memory for the counts")
     else:
         from fastproc.parallel import processes
 
+        # Columns of one array go with it, since shared memory is recognized by its address.
+        columns = [processes.shared_like(column, ()) for column in columns]
+        if weights is not None:
+            weights = processes.shared_like(weights, ())
         memory = processes.run_units(
-            workers, _histogram_units, (), processes.shared_like(flat, ()),
-            (wide_edges, margin, unit_size), n_units, n_units * n_bins * 8)
-        counts = memory.view(np.int64).reshape(n_units, n_bins)
-    return (counts[0] if n_units == 1 else counts.sum(axis=0)), edges
+            workers, _histogram_units, (columns, edges, margins), weights, (unit_size,), n_units,
+            n_units * n_cells * 8)
+        sums = memory.view(dtype).reshape(n_units, n_cells)
+    return sums[0] if n_units == 1 else sums.sum(axis=0)
+
+
+# Columns, edges and weights ----------------------------------------------------------------------
+
+cdef object _compiled(object column):
+    """Return a column in a compiled dtype, in which it is compared with edges as float64."""
+    column, _ = validate.reducible("mean", column)
+    return column if column.flags.aligned else column.copy()
+
+
+cdef object _limits_of(str name, object column, object range, object workers):
+    """Return the outer edges of bins of one width, by NumPy's rules."""
+    if range is not None:
+        first, last = edges_of.check_range(name, range)
+        return edges_of.outer_edges(name, first, last, True)
+    if column.size == 0:
+        return 0.0, 1.0
+    first, last = minmax(column, workers=workers)
+    return edges_of.outer_edges(name, first, last, False)
+
+
+cdef object _weights_of(str name, object weights, tuple shape):
+    """Return weights as a line of float64, and the dtype of their sums."""
+    if weights is None:
+        return None, None
+    dtype = np.asarray(weights).dtype
+    weights = validate.as_weights(name, weights)
+    if weights.shape != shape:
+        raise ValueError(
+            f"{name}: weights have shape {weights.shape}; they must have that of the elements, "
+            f"{shape}")
+    sums = np.dtype(np.int64) if dtype.kind == "b" else dtype.newbyteorder("=")
+    return weights.reshape(-1), sums
+
+
+def histogram(a, bins=10, range=None, density=None, weights=None, *, workers=None):
+    array = validate.as_array("histogram", a)
+    weights, dtype = _weights_of("histogram", weights, array.shape)
+    # The kernel reads elements in any order unless weights stand beside them; an array that has
+    # holes is copied.
+    flat = array.ravel(order="K" if weights is None else "C")
+    given = edges_of.as_bins("histogram", "bins", bins)
+    if isinstance(given, int):
+        first, last = _limits_of("histogram", flat, range, workers)
+        kind = np.result_type(first, last, flat)
+        edges = np.linspace(
+            first, last, given + 1, endpoint=True, dtype=np.float64 if kind.kind in "bui" else kind)
+        edges_of.check_widths("histogram", edges)
+    else:
+        edges = given
+        if range is not None:
+            edges_of.check_range("histogram", range)
+    counts = _count([_compiled(flat)], [edges], weights, workers)
+    if density:
+        return counts / np.diff(edges).astype(float) / counts.sum(), edges
+    return (counts if dtype is None else counts.astype(dtype, copy=False)), edges
+
+
+cdef Py_ssize_t _length(object bins) except -2:
+    """Return how many items `bins` has; -1 if it is one for all axes."""
+    if isinstance(bins, str) or (isinstance(bins, np.ndarray) and bins.ndim == 0):
+        return -1
+    return len(bins) if hasattr(bins, "__len__") else -1
+
+
+cdef object _histogram_of_columns(
+    str name, list columns, object bins, object range, object density, object weights,
+    object workers
+):
+    """Return a histogram of several axes and the list of its edges."""
+    cdef int n_axes = len(columns)
+    if not 1 <= n_axes <= MAX_AXES:
+        raise ValueError(f"{name}: there must be from 1 to {MAX_AXES} axes, not {n_axes}")
+    bins = list(bins) if _length(bins) >= 0 else [bins] * n_axes
+    if len(bins) != n_axes:
+        raise ValueError(f"{name}: bins must be one for each of {n_axes} axes, not {len(bins)}")
+    ranges = [None] * n_axes if range is None else list(range)
+    if len(ranges) != n_axes:
+        raise ValueError(
+            f"{name}: range must have one for each of {n_axes} axes, not {len(ranges)}")
+    weights, _ = _weights_of(name, weights, columns[0].shape)
+    edges = []
+    for i, column in enumerate(columns):
+        given = edges_of.as_bins(name, f"bins[{i}]", bins[i])
+        if isinstance(given, int):
+            first, last = _limits_of(name, column, ranges[i], workers)
+            given = np.linspace(first, last, given + 1)
+            edges_of.check_widths(name, given)
+        edges.append(given)
+    shape = tuple([len(each) - 1 for each in edges])
+    edges_of.check_cells(name, shape)
+    counts = _count([_compiled(column) for column in columns], edges, weights, workers)
+    counts = counts.astype(np.float64, copy=False).reshape(shape)
+    if density:
+        total = counts.sum()
+        for i, each in enumerate(edges):
+            widths = np.diff(each).astype(float)
+            counts = counts / widths.reshape([-1 if j == i else 1 for j in np.arange(n_axes)])
+        counts /= total
+    return counts, edges
+
+
+def histogram2d(x, y, bins=10, range=None, density=None, weights=None, *, workers=None):
+    columns = [validate.as_array("histogram2d", each) for each in (x, y)]
+    if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
+        raise ValueError(
+            f"histogram2d: x and y must be lines of one length, but their shapes are "
+            f"{columns[0].shape} and {columns[1].shape}")
+    dtype = np.result_type(*columns)
+    if _length(bins) > 2:
+        bins = [bins, bins]             # the edges of both
+    counts, edges = _histogram_of_columns(
+        "histogram2d", [column.astype(dtype, copy=False) for column in columns], bins, range,
+        density, weights, workers)
+    return counts, edges[0], edges[1]
+
+
+def histogramdd(sample, bins=10, range=None, density=None, weights=None, *, workers=None):
+    if isinstance(sample, np.ndarray) and sample.ndim == 2:
+        columns = validate.as_array("histogramdd", sample).T
+    else:
+        columns = np.atleast_2d(validate.as_array("histogramdd", sample))   # a row for each axis
+    if columns.ndim != 2:
+        raise ValueError(f"histogramdd: sample must have one axis or two, not {columns.ndim}")
+    counts, edges = _histogram_of_columns(
+        "histogramdd", list(columns), bins, range, density, weights, workers)
+    return counts, tuple(edges)

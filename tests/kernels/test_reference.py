@@ -245,7 +245,7 @@ def test_histogram_ignores_nan_in_a_range_only():
     ("bins", "limits", "error", "message"),
     [
         (0, None, ValueError, "bins must be at least 1, not 0"),
-        (2.0, None, TypeError, "bins must be an integer, not 2.0"),
+        (2.0, None, TypeError, "bins must be an integer or edges, not 2.0"),
         (2, (1, 0), ValueError, r"maximum must not be below its minimum, but it is \(1, 0\)"),
         (2, (0, math.inf), ValueError, r"supplied range of \[0, inf\] is not finite"),
         (2, 3, ValueError, r"range must be \(least, greatest\), not 3"),

@@ -285,9 +285,9 @@ def test_bins_below_one(bins):
         fp.histogram([1.0], bins)
 
 
-@pytest.mark.parametrize("bins", [2.5, "auto", [0, 1, 2], None])
+@pytest.mark.parametrize("bins", [2.5, "auto", None])
 def test_bins_that_are_no_number(bins):
-    with pytest.raises(TypeError, match="histogram: bins must be an integer, not"):
+    with pytest.raises(TypeError, match="histogram: bins must be an integer or edges, not"):
         fp.histogram([1.0], bins)
 
 

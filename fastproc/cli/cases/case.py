@@ -83,7 +83,7 @@ class Case:
         """Return the kernel's twin on buffers without NumPy, which it reads faster than lists."""
         reference: Any = importlib.import_module("fastproc.kernels.reference")
         twin = getattr(reference, self.kernel)
-        buffers = [memoryview(each.tobytes()).cast(each.dtype.char, each.shape) for each in arrays]
+        buffers = [_buffer(each) for each in arrays]
         call = functools.partial(twin, *self.before, *buffers, **self._options(arrays))
         return (lambda: (call(), buffers[0])[1]) if self.in_place else call
 
@@ -134,6 +134,12 @@ class Case:
         out = make(arrays[0].shape, arrays[0].dtype)
         out.fill(0)  # else the first to write would pay for the fresh pages
         return {"out": out}
+
+
+def _buffer(each: Array) -> Any:
+    """Return the array as a buffer without NumPy, of the same shape."""
+    flat = array.array(each.dtype.char, each.tobytes())
+    return flat if each.ndim == 1 else memoryview(flat).cast("B").cast(each.dtype.char, each.shape)
 
 
 def _written_out(function: Function, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Call:

@@ -11,6 +11,12 @@ NAN_SHARE = 1 / 7
 
 SEED = 20_260_101
 
+#: Groups of a large input; a small one has a tenth of its size.
+GROUPS = 1000
+
+#: Edges in which a large input is searched; a small one has as many as numbers.
+EDGES = 1000
+
 
 def normal_numbers(size: int) -> Arrays:
     """Return one array of normal numbers around 1, so that their sum is not all rounding."""
@@ -28,6 +34,11 @@ def whole_numbers(size: int) -> Arrays:
     return (np.round(np.random.default_rng(SEED).normal(1.0, 1.0, size)),)
 
 
+def points(size: int) -> Arrays:
+    """Return one array of points in the plane, a row for each."""
+    return (np.random.default_rng(SEED).normal(1.0, 1.0, (size, 2)),)
+
+
 def with_nan(size: int) -> Arrays:
     """Return normal numbers of which a seventh, at random places, is NaN; the first is not."""
     random = np.random.default_rng(SEED)
@@ -35,3 +46,23 @@ def with_nan(size: int) -> Arrays:
     x[1:][random.random(max(size - 1, 0)) < NAN_SHARE] = np.nan
     x[1:2] = np.nan  # so that an array of a few elements has one
     return (x,)
+
+
+def numbers_in_groups(size: int) -> Arrays:
+    """Return normal numbers and the number of each one's group, in no order; none is empty."""
+    random = np.random.default_rng(SEED)
+    labels = np.arange(size) % max(1, min(GROUPS, size // 10))
+    return random.normal(1.0, 1.0, size), random.permutation(labels)
+
+
+def groups_of_numbers(size: int) -> Arrays:
+    """Return the same, the groups first."""
+    values, labels = numbers_in_groups(size)
+    return labels, values
+
+
+def numbers_and_edges(size: int) -> Arrays:
+    """Return normal numbers, and sorted ones among which they may be looked for."""
+    random = np.random.default_rng(SEED)
+    edges = np.sort(random.normal(1.0, 1.0, max(1, min(EDGES, size))))
+    return random.normal(1.0, 1.0, size), edges

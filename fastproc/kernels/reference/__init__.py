@@ -6,12 +6,6 @@ read: plain loops in place of the kernels' lanes, blocks and threads.
 
 ``dtypes`` says how numbers promote, round and wrap; ``buffers``, above it, reads, writes and walks
 along axes; each of the others has a family of kernels.
-::
-
-    dtypes        how numbers promote, round and wrap
-      buffers     reading, writing, walking along axes
-        elementwise  reductions  extremes
-                     moving        histogram
 """
 
 from fastproc.kernels.reference.buffers import AxisError
@@ -41,7 +35,20 @@ from fastproc.kernels.reference.extremes import (
     nanmin,
     nanminmax,
 )
+from fastproc.kernels.reference.grouped import (
+    bincount,
+    group_count,
+    group_first,
+    group_last,
+    group_max,
+    group_mean,
+    group_min,
+    group_std,
+    group_sum,
+    group_var,
+)
 from fastproc.kernels.reference.histogram import histogram
+from fastproc.kernels.reference.histogramdd import histogram2d, histogramdd
 from fastproc.kernels.reference.moving import (
     move_argmax,
     move_argmin,
@@ -85,6 +92,7 @@ from fastproc.kernels.reference.scans import (
     nancumsum,
     push,
 )
+from fastproc.kernels.reference.search import digitize, searchsorted
 from fastproc.kernels.reference.softmax import log_softmax, softmax
 
 __all__ = [
@@ -98,6 +106,7 @@ __all__ = [
     "argmin",
     "argpartition",
     "axpy",
+    "bincount",
     "cdist",
     "clip",
     "cube",
@@ -106,8 +115,20 @@ __all__ = [
     "cumprod",
     "cumsum",
     "describe",
+    "digitize",
     "ewma",
+    "group_count",
+    "group_first",
+    "group_last",
+    "group_max",
+    "group_mean",
+    "group_min",
+    "group_std",
+    "group_sum",
+    "group_var",
     "histogram",
+    "histogram2d",
+    "histogramdd",
     "log_softmax",
     "logsumexp",
     "max",
@@ -150,6 +171,7 @@ __all__ = [
     "quantile",
     "rankdata",
     "replace",
+    "searchsorted",
     "sigmoid",
     "softmax",
     "square",

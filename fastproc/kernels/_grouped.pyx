@@ -1,0 +1,322 @@
+"""Layer: kernels.  One CPU level's kernels over groups, filled into the table that callers read.
+
+The loops are in ``_group``, the contracts in ``_grouped.pxd``.
+"""
+# Safe for free-threaded Python: the table is written while the module is imported, and only read
+# afterwards.
+
+from libc.stdint cimport int64_t
+
+from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
+from fastproc.kernels._group cimport (
+    accumulate,
+    clear_states,
+    finalize_groups,
+    finalize_wholes,
+    has_nan,
+    merge_tables,
+    label_t,
+    settled,
+    state_size,
+)
+from fastproc.kernels._grouped cimport (
+    COUNT,
+    FIRST,
+    LAST,
+    MAX,
+    MEAN,
+    MIN,
+    STD,
+    SUM,
+    VAR,
+    WEIGHT,
+    Grouped,
+    GroupedTable,
+    Number,
+    Outside,
+    accumulate_t,
+    clear_t,
+    finalize_t,
+    merge_t,
+)
+
+cdef GroupedTable _table
+
+
+# The kernels: each template with its constant ----------------------------------------------------
+
+cdef inline void sum_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(SUM, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void sum_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(SUM, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void sum_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(SUM, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void weight_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(WEIGHT, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void weight_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(WEIGHT, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void weight_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(WEIGHT, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void mean_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(MEAN, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void mean_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(MEAN, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void mean_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(MEAN, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void var_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(VAR, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void var_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(VAR, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void var_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(VAR, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void min_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(MIN, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void min_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(MIN, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void min_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(MIN, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void max_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(MAX, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void max_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(MAX, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void max_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(MAX, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void count_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(COUNT, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void count_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(COUNT, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void count_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(COUNT, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void first_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(FIRST, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void first_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(FIRST, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void first_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(FIRST, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void last_clear(scalar* table, Py_ssize_t n_groups) noexcept nogil:
+    clear_states(LAST, <Number*>table, n_groups, <scalar>0)
+
+
+cdef inline void last_accumulate(
+    const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
+    Outside* outside
+) noexcept nogil:
+    accumulate(LAST, x, labels, n, n_groups, tables, outside)
+
+
+cdef inline void last_merge(
+    scalar* into, const Number* other, Py_ssize_t n_groups
+) noexcept nogil:
+    merge_tables(LAST, <Number*>into, other, n_groups, <scalar>0)
+
+
+cdef inline void var_settle(Number* table, Py_ssize_t n_groups) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n_groups):
+        settled(table + 4 * i)
+
+
+cdef inline Py_ssize_t mean_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(MEAN, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t var_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(VAR, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t std_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(STD, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t min_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(MIN, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t max_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(MAX, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t first_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(FIRST, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t last_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(LAST, table, n_groups, ddof, out)
+
+
+cdef inline Py_ssize_t sum_finalize(
+    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
+) noexcept nogil:
+    return finalize_groups(SUM, table, n_groups, ddof, out)
+
+
+# The table ---------------------------------------------------------------------------------------
+
+cdef void _enter(
+    int name, int dtype, int n_numbers, clear_t clear, accumulate_t by_int64,
+    accumulate_t by_int32, merge_t merge, finalize_t finalize, clear_t settle=NULL
+) noexcept:
+    _table.kernels[name][dtype] = Grouped(
+        n_numbers, name == FIRST or name == LAST, clear, [by_int64, by_int32], settle, merge,
+        finalize)
+
+
+cdef void _fill(scalar* tag, int dtype) noexcept:
+    """Enter the kernels of one dtype.  The casts only drop the pointers' type."""
+    cdef finalize_t sums, means, vars, stds
+    cdef int n_numbers = state_size(MIN, <scalar>0)
+    cdef finalize_t wholes = <finalize_t>finalize_wholes
+    if has_nan(<scalar>0):
+        sums, means = <finalize_t>sum_finalize[scalar], <finalize_t>mean_finalize[scalar]
+        vars, stds = <finalize_t>var_finalize[scalar], <finalize_t>std_finalize[scalar]
+    else:
+        # The states of means and variances are doubles for integers, too.
+        sums, means = wholes, <finalize_t>mean_finalize[double]
+        vars, stds = <finalize_t>var_finalize[double], <finalize_t>std_finalize[double]
+    _enter(SUM, dtype, 1, <clear_t>sum_clear[scalar],
+           <accumulate_t>sum_accumulate[scalar, int64_t],
+           <accumulate_t>sum_accumulate[scalar, int], <merge_t>sum_merge[scalar], sums)
+    _enter(WEIGHT, dtype, 1, <clear_t>weight_clear[scalar],
+           <accumulate_t>weight_accumulate[scalar, int64_t],
+           <accumulate_t>weight_accumulate[scalar, int], <merge_t>weight_merge[scalar], sums)
+    _enter(COUNT, dtype, 1, <clear_t>count_clear[scalar],
+           <accumulate_t>count_accumulate[scalar, int64_t],
+           <accumulate_t>count_accumulate[scalar, int], <merge_t>count_merge[scalar], wholes)
+    _enter(MEAN, dtype, 2, <clear_t>mean_clear[scalar],
+           <accumulate_t>mean_accumulate[scalar, int64_t],
+           <accumulate_t>mean_accumulate[scalar, int], <merge_t>mean_merge[scalar], means)
+    _enter(VAR, dtype, 4, <clear_t>var_clear[scalar],
+           <accumulate_t>var_accumulate[scalar, int64_t],
+           <accumulate_t>var_accumulate[scalar, int], <merge_t>var_merge[scalar], vars,
+           <clear_t>var_settle)
+    _enter(STD, dtype, 4, <clear_t>var_clear[scalar],
+           <accumulate_t>var_accumulate[scalar, int64_t],
+           <accumulate_t>var_accumulate[scalar, int], <merge_t>var_merge[scalar], stds,
+           <clear_t>var_settle)
+    _enter(MIN, dtype, n_numbers, <clear_t>min_clear[scalar],
+           <accumulate_t>min_accumulate[scalar, int64_t],
+           <accumulate_t>min_accumulate[scalar, int], <merge_t>min_merge[scalar],
+           <finalize_t>min_finalize[scalar])
+    _enter(MAX, dtype, n_numbers, <clear_t>max_clear[scalar],
+           <accumulate_t>max_accumulate[scalar, int64_t],
+           <accumulate_t>max_accumulate[scalar, int], <merge_t>max_merge[scalar],
+           <finalize_t>max_finalize[scalar])
+    _enter(FIRST, dtype, n_numbers, <clear_t>first_clear[scalar],
+           <accumulate_t>first_accumulate[scalar, int64_t],
+           <accumulate_t>first_accumulate[scalar, int], <merge_t>first_merge[scalar],
+           <finalize_t>first_finalize[scalar])
+    _enter(LAST, dtype, n_numbers, <clear_t>last_clear[scalar],
+           <accumulate_t>last_accumulate[scalar, int64_t],
+           <accumulate_t>last_accumulate[scalar, int], <merge_t>last_merge[scalar],
+           <finalize_t>last_finalize[scalar])
+
+
+_fill[double](NULL, FLOAT64)
+_fill[float](NULL, FLOAT32)
+_fill[int64_t](NULL, INT64)
+_fill[int](NULL, INT32)
+
+#: The table of this CPU level.
+table = table_capsule(&_table)
