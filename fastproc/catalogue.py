@@ -29,7 +29,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "nanargmin",
         "nanargmax",
     ),
-    "elementwise": ("square", "cube", "negative", "add"),
+    "elementwise": (
+        "square",
+        "cube",
+        "negative",
+        "add",
+        "axpy",
+        "sigmoid",
+        "polyval",
+        "clip",
+        "replace",
+    ),
     "histogram": ("histogram",),
 }
 
