@@ -33,7 +33,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "allnan",
         "all_finite",
     ),
-    "elementwise": ("square", "cube", "negative", "add"),
+    "elementwise": (
+        "square",
+        "cube",
+        "negative",
+        "add",
+        "axpy",
+        "sigmoid",
+        "polyval",
+        "clip",
+        "replace",
+    ),
     "histogram": ("histogram",),
 }
 

@@ -162,6 +162,8 @@ def flag(name: str, argument: str, value: Any) -> bool:
 def elementwise_dtypes(name: str, *operands: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """Return the dtype that NumPy would give, and the compiled one to compute it in."""
     common = np.result_type(*operands)
+    if name == "sigmoid" and common.kind != "f":
+        common = np.dtype(np.float64)
     if common.kind == "b":
         if name not in ("square", "cube"):
             raise TypeError(f"{name}: bool is not supported; use np.logical_not or np.logical_or")
@@ -170,6 +172,107 @@ def elementwise_dtypes(name: str, *operands: Any) -> tuple[np.dtype[Any], np.dty
         return common, common if common.itemsize == 8 else np.dtype(np.float32)
     # Arithmetic modulo 2**32 or 2**64 holds that of every narrower integer, signed or not.
     return common, np.dtype(np.int64 if common.itemsize == 8 else np.int32)
+
+
+#: The names of the numbers that kernels take besides their operands.
+_NUMBERS = {"clip": ("a_min", "a_max"), "replace": ("old", "new"), "axpy": ("alpha",)}
+
+
+def dtype_givers(name: str, numbers: Any) -> list[Any]:
+    """Return what a kernel's parameters say in the choice of its dtype."""
+    if numbers is None:
+        return []
+    if not isinstance(numbers, tuple):
+        return [numbers]
+    return [
+        number if type(number) in (int, float) else _as_number(name, argument, number)
+        for argument, number in zip(_NUMBERS[name], numbers, strict=True)
+        if number is not None
+    ]
+
+
+def _as_number(name: str, argument: str, value: Any) -> Array:
+    array = as_array(name, value)
+    if array.ndim > 0:
+        raise TypeError(
+            f"{name}: {argument} must be a number, not an array of shape {array.shape}"
+        )
+    return array
+
+
+def parameters(numbers: Any, dtype: np.dtype[Any]) -> Array:
+    """Return a kernel's parameters as an array of the dtype; None is a bound that bounds nothing.
+
+    A Python integer that the dtype does not hold is an OverflowError, as with operands.
+    """
+    if numbers is None:
+        return np.empty(0, dtype)
+    if not isinstance(numbers, tuple):
+        return np.asarray(numbers, dtype)
+    if dtype.kind == "f":
+        bounds: tuple[Any, ...] = (-np.inf, np.inf)
+    else:
+        bounds = (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    values = [bounds[i] if number is None else number for i, number in enumerate(numbers)]
+    return np.array([np.asarray(value, dtype) for value in values], dtype)
+
+
+def coefficients(p: Any, x: Any) -> Array:
+    """Return the coefficients of a polynomial; for none, the zero that NumPy has as its value."""
+    array = p if type(p) is np.ndarray and p.dtype in _COMPILED else as_array("polyval", p)
+    if array.ndim != 1:
+        raise ValueError(f"polyval: p must have one axis, not shape {array.shape}")
+    if array.size == 0:
+        return np.zeros(1, as_array("polyval", x).dtype)
+    return np.ascontiguousarray(array)
+
+
+def clips_here(a: Any, a_min: Any, a_max: Any) -> bool:
+    """Tell whether the kernel clips such an array; NumPy does it with bounds that are arrays.
+
+    It also has loops of its own for every dtype, where the kernel would have to convert.
+    """
+    dtype = a.dtype if type(a) is np.ndarray else as_array("clip", a).dtype
+    for bound in (a_min, a_max):
+        if type(bound) not in (int, float) and bound is not None:
+            if is_masked(bound):
+                as_array("clip", bound)
+            if np.ndim(bound) > 0:
+                return False
+    return dtype in _COMPILED and dtype.isnative
+
+
+def check_in_place(name: str, a: Any) -> None:
+    """Refuse what is no array of numbers that can be changed in place."""
+    if not isinstance(a, np.ndarray):
+        raise TypeError(
+            f"{name}: a must be an array, since it is changed in place, not {type(a).__name__}"
+        )
+    if is_masked(a) or a.dtype not in _COMPILED:
+        as_array(name, a)
+    if not a.flags.writeable:
+        raise ValueError(f"{name}: a is read-only")
+
+
+def replacement(dtype: np.dtype[Any], old: Any, new: Any) -> Array:
+    """Return what is replaced and by what, in the array's dtype; ValueError if it has no such."""
+    values = []
+    for argument, value in (("old", old), ("new", new)):
+        number = _as_number("replace", argument, value)
+        if dtype.kind != "f" and not _is_held(number, dtype):
+            raise ValueError(f"replace: {argument} is {value!r}, which {dtype} cannot hold")
+        values.append(number.astype(dtype))
+    return np.array(values, dtype)
+
+
+def _is_held(number: Array, dtype: np.dtype[Any]) -> bool:
+    value = number.item()
+    if value != value or value in (np.inf, -np.inf) or value != int(value):
+        return False
+    if dtype.kind == "b":
+        return value in (0, 1)
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= value <= limits.max)
 
 
 def check_bins(bins: Any) -> int:

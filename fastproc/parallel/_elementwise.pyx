@@ -1,20 +1,14 @@
-"""Layer: parallel.  The gates of the elementwise kernels: square, cube, negative, add.
+"""Layer: parallel.  The gates of the elementwise kernels, from square to replace.
 
 A contiguous array takes a short way; anything else is walked as runs of elements, several
 operands in step.  Elements do not depend on one another, so cuts and workers never change bits.
+Besides operands, which are broadcast, a kernel may have parameters: numbers for all elements.
 """
 # Safe for free-threaded Python: module state is written at import only.
 
 import numpy as np
 
-from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
-from cpython.long cimport PyLong_AsLongLongAndOverflow
-from libc.math cimport isinf
-from libc.string cimport memcpy
 from numpy cimport (
-    NPY_ARRAY_ALIGNED,
-    NPY_ARRAY_C_CONTIGUOUS,
-    NPY_ARRAY_F_CONTIGUOUS,
     NPY_ARRAY_WRITEABLE,
     NPY_KEEPORDER,
     NPY_ORDER,
@@ -31,15 +25,14 @@ from numpy cimport (
     npy_intp,
 )
 
-# A descriptor is an owned reference here, which the functions that take one steal.
+# A descriptor is an owned reference here, which the function that takes one steals.
 cdef extern from "numpy/arrayobject.h":
-    void* PyArray_DescrFromType(int number)
-    ndarray PyArray_CastToType(ndarray array, void* descr, int fortran)
     ndarray PyArray_NewLikeArray(ndarray prototype, NPY_ORDER order, void* descr, int subok)
 
-from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT64
+from fastproc.kernels._common cimport CHUNK, FLOAT64, INT64
 from fastproc.kernels._elementwise cimport (
-    ADD, CUBE, NEGATIVE, SQUARE, ElementwiseTable, binary_t, unary_t,
+    ADD, AXPY, CLIP, CUBE, NEGATIVE, POLYVAL, REPLACE, SIGMOID, SQUARE, ElementwiseTable,
+    Parameters, binary_t, unary_t,
 )
 from fastproc.parallel._gate cimport (
     Item,
@@ -55,6 +48,20 @@ from fastproc.parallel._gate cimport (
 )
 from fastproc.parallel._elementwise_job cimport ElementwiseJob, do_unit, plan_walk
 from fastproc.parallel._layout cimport broadcast_into, is_apart, same_layout, same_shape
+from fastproc.parallel._operands cimport (
+    MAX_NUMBERS,
+    converted,
+    fits,
+    is_compiled,
+    is_integer,
+    is_operand,
+    is_plain,
+    is_target,
+    most_results,
+    number_like,
+    take_number,
+    take_parameters,
+)
 from fastproc.parallel._threads cimport run_units, threads_for
 from fastproc.parallel._walk cimport MAX_DIMS
 
@@ -66,6 +73,7 @@ import_array()
 cdef const ElementwiseTable* _table = <const ElementwiseTable*>table_of("elementwise")
 
 cdef object _square = np.square, _multiply = np.multiply, _negative = np.negative, _add = np.add
+cdef object _clip = np.clip
 
 # What one thread needs for a byte it reads or writes, in nanoseconds; memory sets it.
 cdef double NS_PER_BYTE = 0.05
@@ -73,31 +81,43 @@ cdef double NS_PER_BYTE = 0.05
 cdef Py_ssize_t UNIT = plan.ELEMENTWISE_UNIT
 
 
-cdef int _prepare(ElementwiseJob* job, int name, bint is_unary, list arrays) except -1:
+cdef int _prepare(
+    ElementwiseJob* job, int name, bint is_unary, list arrays, const Parameters* parameters
+) except -1:
     """Plan a kernel over arrays of one compiled dtype: the output, and inputs that broadcast."""
     cdef int code = dtype_code(<ndarray>arrays[0])
     job.unary = _table.unaries[name][code] if is_unary else NULL
     job.binary = NULL if is_unary else _table.binaries[name][code]
+    job.parameters = parameters[0]
     job.unit_size = UNIT
     return plan_walk(job, arrays)
 
 
-def _elementwise_units(int name, bint is_unary, list arrays, Py_ssize_t first, Py_ssize_t last):
+cdef Parameters _parameters_of(ndarray values) noexcept:
+    return Parameters(PyArray_DATA(values), PyArray_SIZE(values))
+
+
+def _elementwise_units(
+    int name, bint is_unary, ndarray values, list arrays, Py_ssize_t first, Py_ssize_t last
+):
     """Do units `first` to `last` of an elementwise kernel, in a process of a pool."""
     cdef ElementwiseJob job
+    cdef Parameters parameters = _parameters_of(values)
     cdef Py_ssize_t unit
-    _prepare(&job, name, is_unary, arrays)
+    _prepare(&job, name, is_unary, arrays, &parameters)
     with nogil:
         for unit in range(first, last):
             do_unit(&job, unit)
 
 
-cdef int _run(int name, bint is_unary, list arrays, object workers) except -1:
+cdef int _run(
+    int name, bint is_unary, list arrays, const Parameters* parameters, object workers
+) except -1:
     """Compute arrays of any strides in this process, the output first; 0 if a pool is wanted."""
     cdef ElementwiseJob job
     cdef Py_ssize_t n_units, unit
     cdef int n_threads
-    _prepare(&job, name, is_unary, arrays)
+    _prepare(&job, name, is_unary, arrays, parameters)
     n_units = (job.size + UNIT - 1) // UNIT
     if job.size <= CHUNK and _stays_here(workers, job.size, len(arrays)):
         for unit in range(n_units):
@@ -110,20 +130,37 @@ cdef int _run(int name, bint is_unary, list arrays, object workers) except -1:
     return n_threads > 0
 
 
-cdef object _compute(int name, bint is_unary, str label, tuple operands, object out,
-                     object workers):
+cdef object _run_anywhere(
+    int name, bint is_unary, object target, list arrays, ndarray values, object workers
+):
+    """Compute arrays in this process or a pool's; return the target, maybe another than given."""
+    cdef Parameters parameters = _parameters_of(values)
+    if _run(name, is_unary, [target, *arrays], &parameters, workers):
+        return target
+    from fastproc.parallel import processes
+
+    return processes.compute_elementwise(
+        workers, _elementwise_units, (name, is_unary, values), target, arrays,
+        (target.size + UNIT - 1) // UNIT)
+
+
+cdef object _compute(
+    int name, bint is_unary, str label, tuple operands, object numbers, object out, object workers
+):
     """Compute any operands into `out` or a new array."""
     # A Python number takes part in the choice of the dtype by its kind alone (NEP 50).
     arrays = [validate.as_array(label, operand) for operand in operands]
     weak = [operand if type(operand) in (int, float) else array
             for operand, array in zip(operands, arrays)]
-    dtype, computed = validate.elementwise_dtypes(label, *weak)
+    dtype, computed = validate.elementwise_dtypes(
+        label, *weak, *validate.dtype_givers(label, numbers))
     arrays = [
         np.asarray(operand, dtype=dtype) if type(operand) in (int, float) else array
         for operand, array in zip(operands, arrays)
     ]
     shape = np.broadcast_shapes(*[array.shape for array in arrays])
     arrays = [array.astype(computed, copy=False) for array in arrays]
+    values = validate.parameters(numbers, dtype).astype(computed, copy=False)
     if out is not None:
         validate.check_out(label, out, shape, dtype)
 
@@ -135,13 +172,7 @@ cdef object _compute(int name, bint is_unary, str label, tuple operands, object 
             array.shape == shape and array.strides == arrays[0].strides for array in arrays])
         target = np.empty_like(arrays[0], shape=shape, order="K" if in_order else "C", subok=False)
 
-    if not _run(name, is_unary, [target, *arrays], workers):
-        from fastproc.parallel import processes
-
-        target = processes.compute_elementwise(
-            workers, _elementwise_units, (name, is_unary), target, arrays,
-            (target.size + UNIT - 1) // UNIT)
-
+    target = _run_anywhere(name, is_unary, target, arrays, values, workers)
     if target is out:
         return out
     target = target.astype(dtype, copy=False)       # narrow integers wrap around here
@@ -164,23 +195,6 @@ def _overlaps(out, arrays):
     return False
 
 
-# Here an operand may be of a subclass, but is not masked: `is_array` has been asked.
-
-
-cdef inline bint _is_compiled(object x) noexcept:
-    """Tell whether `x` is an array of a compiled dtype, of any strides."""
-    return PyArray_Check(x) and dtype_code(<ndarray>x) >= 0
-
-
-cdef inline bint _is_plain(object x) noexcept:
-    """Tell whether `x` is a contiguous array of a compiled dtype."""
-    return (
-        PyArray_Check(x)
-        and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
-        and dtype_code(<ndarray>x) >= 0
-    )
-
-
 cdef inline bint _stays_here(object workers, Py_ssize_t size, int n_operands) except -1:
     """Tell whether no pool is to compute so many elements; an error if `workers` is nobody."""
     return workers is None or threads_for(
@@ -189,7 +203,8 @@ cdef inline bint _stays_here(object workers, Py_ssize_t size, int n_operands) ex
 
 cdef int _run_flat(
     unary_t unary, binary_t binary, const void* x1, Py_ssize_t step1, const void* x2,
-    Py_ssize_t step2, void* out, Py_ssize_t size, Py_ssize_t itemsize, object workers
+    Py_ssize_t step2, void* out, Py_ssize_t size, Py_ssize_t itemsize,
+    const Parameters* parameters, object workers
 ) except -1:
     """Compute contiguous elements: the short way around `_prepare`."""
     cdef ElementwiseJob job
@@ -198,11 +213,11 @@ cdef int _run_flat(
     if size <= CHUNK:
         # Giving up the GIL and taking it back takes longer than the loop.
         if unary != NULL:
-            unary(x1, out, size)
+            unary(x1, out, size, parameters)
         else:
-            binary(x1, step1, x2, step2, out, size)
+            binary(x1, step1, x2, step2, out, size, parameters)
         return 0
-    job.unary, job.binary = unary, binary
+    job.unary, job.binary, job.parameters = unary, binary, parameters[0]
     job.itemsize, job.size, job.unit_size = itemsize, size, UNIT
     job.walk.n_dims, job.walk.n_operands = 1, n_operands
     job.walk.shape[0] = size
@@ -216,54 +231,42 @@ cdef int _run_flat(
         workers, size * itemsize * n_operands * NS_PER_BYTE, n_units))
 
 
-cdef bint _is_target(object out, int code) noexcept:
-    """Tell whether `out` is an array into which a kernel of a dtype may write."""
-    return (
-        _is_compiled(out) and dtype_code(<ndarray>out) == code
-        and PyArray_CHKFLAGS(<ndarray>out, NPY_ARRAY_WRITEABLE)
-    )
-
-
-cdef inline bint _fits(ndarray x, object out) noexcept:
-    """Tell whether a kernel may write a plain array's results straight into a plain `out`."""
-    return (
-        _is_plain(out) and _is_target(out, dtype_code(x)) and same_shape(<ndarray>out, x)
-        and is_apart(<ndarray>out, x)
-    )
-
-
-cdef object _unary(int name, str label, object x, object out, object workers):
+cdef object _unary(int name, str label, object x, object numbers, object out, object workers):
     cdef ndarray array, target
     cdef object into = out if is_array(out) else None
+    cdef Item room[MAX_NUMBERS]
+    cdef Parameters parameters
+    cdef unary_t kernel
     cdef Item item
     cdef int code
     x = as_input(x)
     if not is_array(x) or not _stays_here(workers, PyArray_SIZE(<ndarray>x), 2):
-        return _compute(name, True, label, (x,), out, workers)
-    if _is_plain(x) and (out is None or _fits(<ndarray>x, into)):
-        array = <ndarray>x
-        code = dtype_code(array)
+        return _compute(name, True, label, (x,), numbers, out, workers)
+    array = <ndarray>x
+    code = dtype_code(array)
+    if code < 0 and out is None and name <= NEGATIVE and is_narrow_integer(array):
+        return _by_numpy(name, as_ndarray(x))
+    kernel = _table.unaries[name][code] if code >= 0 else NULL
+    if kernel == NULL or not take_parameters(numbers, code, room, &parameters):
+        return _compute(name, True, label, (x,), numbers, out, workers)
+    if is_plain(x) and (out is None or fits(array, into)):
         if out is None and PyArray_NDIM(array) == 0:
-            _table.unaries[name][code](PyArray_DATA(array), &item, 1)
+            kernel(PyArray_DATA(array), &item, 1, &parameters)
             return new_scalar(code, &item)
         if out is None:
             out = into = PyArray_EMPTY(
                 PyArray_NDIM(array), PyArray_DIMS(array), PyArray_TYPE(array), 0)
         target = <ndarray>into
-        _run_flat(_table.unaries[name][code], NULL, PyArray_DATA(array), 1, NULL, 0,
-                  PyArray_DATA(target), PyArray_SIZE(array), item_size(code), workers)
+        _run_flat(kernel, NULL, PyArray_DATA(array), 1, NULL, 0, PyArray_DATA(target),
+                  PyArray_SIZE(array), item_size(code), &parameters, workers)
         return out
-    if out is None and is_narrow_integer(<ndarray>x):
-        return _by_numpy(name, as_ndarray(x))
-    if _is_compiled(x):
-        array = <ndarray>x
-        if out is None and PyArray_NDIM(array) > 0:
-            out = into = PyArray_NewLikeArray(array, NPY_KEEPORDER, NULL, 0)
-        if _is_target(into, dtype_code(array)) and same_shape(<ndarray>into, array) and (
-                is_apart(<ndarray>into, array)):
-            _run(name, True, [into, array], workers)
-            return out
-    return _compute(name, True, label, (x,), out, workers)
+    if out is None and PyArray_NDIM(array) > 0:
+        out = into = PyArray_NewLikeArray(array, NPY_KEEPORDER, NULL, 0)
+    if is_target(into, code) and same_shape(<ndarray>into, array) and (
+            is_apart(<ndarray>into, array)):
+        _run(name, True, [into, array], &parameters, workers)
+        return out
+    return _compute(name, True, label, (x,), numbers, out, workers)
 
 
 cdef object _by_numpy(int name, object x):
@@ -279,86 +282,117 @@ cdef object _by_numpy(int name, object x):
 
 
 def square(x, out=None, *, workers=None):
-    return _unary(SQUARE, "square", x, out, workers)
+    return _unary(SQUARE, "square", x, None, out, workers)
 
 
 def cube(x, out=None, *, workers=None):
-    return _unary(CUBE, "cube", x, out, workers)
+    return _unary(CUBE, "cube", x, None, out, workers)
 
 
 def negative(x, out=None, *, workers=None):
-    return _unary(NEGATIVE, "negative", x, out, workers)
+    return _unary(NEGATIVE, "negative", x, None, out, workers)
 
 
-cdef bint _take_number(object value, int code, Item* item):
-    """Put a number into an item of the array's dtype if that is what NumPy does with it."""
-    cdef long long whole = 0
-    cdef int overflow
-    if type(value) is int:
-        whole = PyLong_AsLongLongAndOverflow(value, &overflow)
-        if overflow:
-            return False
-    elif code == FLOAT64 and PyFloat_Check(value):      # np.float64 is a float, too
-        item.f64 = PyFloat_AS_DOUBLE(value)
-        return True
-    elif code == FLOAT32 and type(value) is float:
-        item.f32 = <float>PyFloat_AS_DOUBLE(value)
-        return not isinf(item.f32)          # NumPy warns of what is too large
-    else:
-        return False
-    if code == FLOAT64:
-        item.f64 = <double>whole
-    elif code == FLOAT32:
-        item.f32 = <float><double>whole
-    elif code == INT64:
-        item.i64 = whole
-    else:
-        item.i32 = <int>whole
-        return item.i32 == whole
-    return True
+def sigmoid(x, out=None, *, workers=None):
+    return _unary(SIGMOID, "sigmoid", x, None, out, workers)
 
 
-cdef object _add_plain(ndarray shaped, object x1, object x2, object out, object workers):
-    """Add plain arrays of one shape and dtype, or one and a number; None if they are neither."""
+def polyval(p, x, out=None, *, workers=None):
+    cdef object coefficients = validate.coefficients(p, x)
+    x = as_input(x)
+    if is_array(x) and dtype_code(<ndarray>x) == FLOAT64 and dtype_code(coefficients) >= 0:
+        coefficients = converted(coefficients, FLOAT64)
+    return _unary(POLYVAL, "polyval", x, coefficients, out, workers)
+
+
+def clip(a, a_min=None, a_max=None, out=None, *, workers=None):
+    a = as_input(a)
+    if not validate.clips_here(a, a_min, a_max):
+        threads_for(workers, 0, 1)                  # an error if `workers` is nobody
+        return _clip(as_ndarray(a), a_min, a_max, out)
+    return _unary(CLIP, "clip", a, (a_min, a_max), out, workers)
+
+
+def replace(a, old, new, *, workers=None):
+    cdef Item room[MAX_NUMBERS]
+    cdef Parameters parameters
+    cdef ndarray array
+    cdef int code
+    validate.check_in_place("replace", a)
+    array = <ndarray>a
+    code = dtype_code(array)
+    if code < 0:
+        threads_for(workers, 0, 1)
+        values = validate.replacement(array.dtype, old, new)
+        is_old = np.isnan(array) if values[0] != values[0] else array == values[0]
+        np.copyto(array, values[1], where=is_old)
+        return
+    if not take_parameters((old, new), code, room, &parameters):
+        old, new = validate.replacement(array.dtype, old, new)
+    elif _stays_here(workers, PyArray_SIZE(array), 2):
+        if is_plain(a):
+            _run_flat(
+                _table.unaries[REPLACE][code], NULL, PyArray_DATA(array), 1, NULL, 0,
+                PyArray_DATA(array), PyArray_SIZE(array), item_size(code), &parameters, workers)
+        else:
+            _run(REPLACE, True, [array, array], &parameters, workers)
+        return
+    values = np.array([old, new], array.dtype)
+    target = _run_anywhere(REPLACE, True, as_ndarray(a), [as_ndarray(a)], values, workers)
+    if not np.shares_memory(target, array):
+        np.copyto(array, target)
+
+
+cdef object _binary_plain(
+    int name, ndarray shaped, object x1, object x2, object numbers, object out, object workers
+):
+    """Compute plain arrays of one shape and dtype, or one and a number; None if it has others."""
+    cdef Item room[MAX_NUMBERS]
+    cdef Parameters parameters
     cdef int code = dtype_code(shaped)
     cdef Item number
     cdef const void* left = &number
     cdef const void* right = &number
     cdef Py_ssize_t step1 = 0, step2 = 0
     cdef object into = out if is_array(out) else None
-    if PyArray_NDIM(shaped) == 0:
+    if PyArray_NDIM(shaped) == 0 or not take_parameters(numbers, code, room, &parameters):
         return None
-    if _is_plain(x1):
+    if is_plain(x1):
         left, step1 = PyArray_DATA(<ndarray>x1), 1
-    if _is_plain(x2):
+    if is_plain(x2):
         right, step2 = PyArray_DATA(<ndarray>x2), 1
     if step1 and step2:
         if dtype_code(<ndarray>x1) != dtype_code(<ndarray>x2):
             return None
         if not same_shape(<ndarray>x1, <ndarray>x2):
             return None
-    elif not _take_number(x1 if step2 else x2, code, &number):
+    elif not take_number(x1 if step2 else x2, code, &number):
         return None
     if out is None:
         out = into = PyArray_EMPTY(
             PyArray_NDIM(shaped), PyArray_DIMS(shaped), PyArray_TYPE(shaped), 0)
-    elif not (_fits(shaped, into) and (not step1 or _fits(<ndarray>x1, into))):
+    elif not (fits(shaped, into) and (not step1 or fits(<ndarray>x1, into))):
         return None
-    _run_flat(NULL, _table.binaries[ADD][code], left, step1, right, step2,
-              PyArray_DATA(<ndarray>into), PyArray_SIZE(shaped), item_size(code), workers)
+    _run_flat(NULL, _table.binaries[name][code], left, step1, right, step2,
+              PyArray_DATA(<ndarray>into), PyArray_SIZE(shaped), item_size(code), &parameters,
+              workers)
     return out
 
 
-cdef object _add_arrays(object a1, object a2, object out, object workers):
-    """Add arrays of compiled dtypes that broadcast, or one and a number; None if they do not."""
+cdef object _binary_arrays(
+    int name, object a1, object a2, object numbers, object out, object workers
+):
+    """Compute arrays of compiled dtypes, or one and a number; None if they do not broadcast."""
+    cdef Item room[MAX_NUMBERS]
+    cdef Parameters parameters
     cdef ndarray x1, x2
     cdef int code, n_dims, i
     cdef npy_intp shape[MAX_DIMS]
     cdef object into = out if is_array(out) else None
-    if not _is_compiled(a1):
-        a1 = _number_like(a1, <ndarray>a2)
-    elif not _is_compiled(a2):
-        a2 = _number_like(a2, <ndarray>a1)
+    if not is_compiled(a1):
+        a1 = number_like(a1, <ndarray>a2)
+    elif not is_compiled(a2):
+        a2 = number_like(a2, <ndarray>a1)
     if a1 is None or a2 is None:
         return None
     x1, x2 = a1, a2
@@ -367,7 +401,9 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
         if PyArray_NDIM(x1) == 0 or PyArray_NDIM(x2) == 0:
             return None                     # NumPy 1 looks at the values of such arrays
         code = INT64 if code >= INT64 and dtype_code(x2) >= INT64 else FLOAT64
-        x1, x2 = _converted(x1, code), _converted(x2, code)
+        x1, x2 = converted(x1, code), converted(x2, code)
+    if not take_parameters(numbers, code, room, &parameters):
+        return None
     n_dims = max(PyArray_NDIM(x1), PyArray_NDIM(x2))
     for i in range(n_dims):
         shape[i] = 1
@@ -381,7 +417,7 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
             into = PyArray_NewLikeArray(x2, NPY_KEEPORDER, NULL, 0)
         else:
             into = PyArray_EMPTY(n_dims, shape, type_number(code), 0)
-    elif not (_is_target(into, code) and PyArray_NDIM(<ndarray>into) == n_dims):
+    elif not (is_target(into, code) and PyArray_NDIM(<ndarray>into) == n_dims):
         return None
     else:
         for i in range(n_dims):
@@ -389,66 +425,34 @@ cdef object _add_arrays(object a1, object a2, object out, object workers):
                 return None
         if not (is_apart(<ndarray>into, x1) and is_apart(<ndarray>into, x2)):
             return None
-    _run(ADD, False, [into, x1, x2], workers)
+    _run(name, False, [into, x1, x2], &parameters, workers)
     if out is not None:
         return out
     return (<ndarray>into)[()] if n_dims == 0 else into
 
 
-cdef object _number_like(object value, ndarray array):
-    """Return a Python number as an array of another's dtype, if that is what NumPy does."""
-    cdef Item number
-    cdef ndarray wrapped
-    cdef int code = dtype_code(array)
-    if PyArray_NDIM(array) == 0 or not _take_number(value, code, &number):
-        return None
-    wrapped = PyArray_EMPTY(0, NULL, PyArray_TYPE(array), 0)
-    memcpy(PyArray_DATA(wrapped), &number, item_size(code))
-    return wrapped
-
-
-cdef ndarray _converted(ndarray array, int code):
-    if dtype_code(array) == code:
-        return array
-    return PyArray_CastToType(
-        as_ndarray(array), PyArray_DescrFromType(type_number(code)),
-        PyArray_CHKFLAGS(array, NPY_ARRAY_F_CONTIGUOUS))
-
-
-cdef inline bint _is_integer(object x) noexcept:
-    """Tell whether `x` is an integer, or an array of them, that may be added by NumPy."""
-    if type(x) is int:
-        return True
-    return PyArray_Check(x) and (
-        is_narrow_integer(<ndarray>x) or dtype_code(<ndarray>x) >= INT64)
-
-
-cdef inline bint _is_operand(object x) except -1:
-    """Tell whether `x` is an array that is not masked, or no array at all: a number, maybe."""
-    return not PyArray_Check(x) or is_array(x)
-
-
-cdef inline Py_ssize_t _most_sums(object x1, object x2) noexcept:
-    """Return how many elements a sum has at the most."""
-    cdef Py_ssize_t size1 = PyArray_SIZE(<ndarray>x1) if PyArray_Check(x1) else 1
-    cdef Py_ssize_t size2 = PyArray_SIZE(<ndarray>x2) if PyArray_Check(x2) else 1
-    if size1 <= 1 or size2 <= 1 or same_shape(<ndarray>x1, <ndarray>x2):
-        return max(size1, size2)
-    # Broadcast; each is less than 2**31 where the product matters.
-    return size1 * size2 if max(size1, size2) < 1 << 31 else max(size1, size2)
-
-
-def add(x1, x2, out=None, *, workers=None):
+cdef object _binary(
+    int name, str label, object x1, object x2, object numbers, object out, object workers
+):
     cdef object result = None
     x1, x2 = as_input(x1), as_input(x2)
-    if _is_operand(x1) and _is_operand(x2) and _stays_here(workers, _most_sums(x1, x2), 3):
-        if _is_plain(x1) or _is_plain(x2):
-            result = _add_plain(<ndarray>(x2 if _is_plain(x2) else x1), x1, x2, out, workers)
-        if result is None and (_is_compiled(x1) or _is_compiled(x2)):
-            result = _add_arrays(x1, x2, out, workers)
-        if result is None and out is None and _is_integer(x1) and _is_integer(x2) and not (
-                type(x1) is int and type(x2) is int):
+    if is_operand(x1) and is_operand(x2) and _stays_here(workers, most_results(x1, x2), 3):
+        if is_plain(x1) or is_plain(x2):
+            result = _binary_plain(
+                name, <ndarray>(x2 if is_plain(x2) else x1), x1, x2, numbers, out, workers)
+        if result is None and (is_compiled(x1) or is_compiled(x2)):
+            result = _binary_arrays(name, x1, x2, numbers, out, workers)
+        if result is None and name == ADD and out is None and is_integer(x1) and (
+                is_integer(x2)) and not (type(x1) is int and type(x2) is int):
             return _add(as_ndarray(x1), as_ndarray(x2))     # as in `_by_numpy`
         if result is not None:
             return result
-    return _compute(ADD, False, "add", (x1, x2), out, workers)
+    return _compute(name, False, label, (x1, x2), numbers, out, workers)
+
+
+def add(x1, x2, out=None, *, workers=None):
+    return _binary(ADD, "add", x1, x2, None, out, workers)
+
+
+def axpy(alpha, x, y, out=None, *, workers=None):
+    return _binary(AXPY, "axpy", x, y, (alpha,), out, workers)

@@ -11,7 +11,7 @@ from numpy cimport (
 )
 
 from fastproc.kernels._common cimport CHUNK
-from fastproc.kernels._elementwise cimport binary_t, unary_t
+from fastproc.kernels._elementwise cimport Parameters, binary_t, unary_t
 from fastproc.parallel._gate cimport dtype_code, item_size
 from fastproc.parallel._walk cimport (
     MAX_OPERANDS, Walk, flip_dims, last_stride, merge_dims, offset_of, order_dims, pack,
@@ -21,6 +21,7 @@ from fastproc.parallel._walk cimport (
 cdef struct ElementwiseJob:
     unary_t unary            # NULL for a binary kernel
     binary_t binary
+    Parameters parameters
     Py_ssize_t itemsize
     Walk walk                # operand 0 is the output
     Py_ssize_t size
@@ -52,11 +53,12 @@ cdef inline void do_unit(void* argument, Py_ssize_t unit) noexcept nogil:
             else:
                 operands[k] = job.walk.data[k] + offset_of(&job.walk, k, start)
         if job.unary != NULL:
-            job.unary(operands[1], operands[0], n)
+            job.unary(operands[1], operands[0], n, &job.parameters)
         else:
             step1 = 1 if job.packed[1] or last_stride(&job.walk, 1) else 0
             step2 = 1 if job.packed[2] or last_stride(&job.walk, 2) else 0
-            job.binary(operands[1], step1, operands[2], step2, operands[0], n)
+            job.binary(
+                operands[1], step1, operands[2], step2, operands[0], n, &job.parameters)
         if job.packed[0]:
             unpack(&job.walk, 0, start, n, job.itemsize, operands[0])
         start += n
