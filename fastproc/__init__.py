@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from fastproc.parallel.accumulators import Sum as Sum
     from fastproc.parallel.accumulators import SumOfSquares as SumOfSquares
     from fastproc.parallel.accumulators import Var as Var
+    from fastproc.parallel.custom import kernel as kernel
     from fastproc.pool import Pool as Pool
     from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.context import Array as Array
@@ -193,6 +194,7 @@ __all__ = [
     "get_logger",
     "get_start_method",
     "histogram",
+    "kernel",
     "log_to_stderr",
     "max",
     "mean",
@@ -324,6 +326,7 @@ _import = lazy.importer(
         "share": "fastproc.shm.array",
         "shared_empty": "fastproc.shm.array",
         "shared_zeros": "fastproc.shm.array",
+        "kernel": "fastproc.parallel.custom",
         **dict.fromkeys(_ACCUMULATORS, "fastproc.parallel.accumulators"),
         **dict.fromkeys(catalogue.FAMILY_OF, "fastproc.parallel"),
         **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),

@@ -194,9 +194,7 @@ def dtype_givers(name: str, numbers: Any) -> list[Any]:
 def _as_number(name: str, argument: str, value: Any) -> Array:
     array = as_array(name, value)
     if array.ndim > 0:
-        raise TypeError(
-            f"{name}: {argument} must be a number, not an array of shape {array.shape}"
-        )
+        raise TypeError(f"{name}: {argument} must be a number, not an array of shape {array.shape}")
     return array
 
 

@@ -1,4 +1,4 @@
-"""Layer: parallel.  C functions of others: their address, their signature, and their way to a worker.
+"""Layer: parallel.  C functions of others: their address, signature, and way to a worker.
 
 An address means something in one process only, so a function that is to run in a pool's workers is
 known by what leads to it there, too:
@@ -22,6 +22,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import cloudpickle
+
+#: The type of every function that ctypes gives.
+_FUNCTION: Any = type(ctypes.pythonapi.Py_IncRef).__mro__[1]
 
 #: By the C types' names, as Cython and SciPy write them, the dtypes of elements.
 _DTYPES = {
@@ -156,7 +159,7 @@ def found(source: Any) -> CFunction:
         return _of_low_level_callable(source)
     if hasattr(source, "_pyfunc") and hasattr(source, "address") and hasattr(source, "ctypes"):
         return _of_numba(source)
-    if isinstance(source, ctypes._CFuncPtr):
+    if isinstance(source, _FUNCTION):
         return _of_ctypes(source)
     raise TypeError(
         f"{source!r} is no C function; pass 'module:function' for one of a Cython module, a "
@@ -214,7 +217,7 @@ def _of_low_level_callable(source: Any) -> CFunction:
             f"are all that travels"
         )
     function = source.function
-    if isinstance(function, ctypes._CFuncPtr):
+    if isinstance(function, _FUNCTION):
         return _of_ctypes(function)
     # The first item is the capsule with the address and the signature, which LowLevelCallable
     # shows nobody but those that read it as the tuple that it is.
