@@ -111,6 +111,7 @@ setup(
         *cython_modules(
             [
                 "fastproc.kernels._cpu",
+                "fastproc.kernels.api",
                 "fastproc.shm._barrier",
                 "fastproc.shm._condition",
                 "fastproc.shm._copy",
@@ -142,6 +143,7 @@ setup(
                 "fastproc.pool._dispatcher",
                 "fastproc.parallel._threads",
                 "fastproc.parallel._lines",
+                "fastproc.parallel._custom",
                 *(f"fastproc.parallel._{family}" for family in FAMILIES),
             ],
             flags,

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from fastproc.parallel.accumulators import Sum as Sum
     from fastproc.parallel.accumulators import SumOfSquares as SumOfSquares
     from fastproc.parallel.accumulators import Var as Var
+    from fastproc.parallel.custom import kernel as kernel
     from fastproc.pool import Pool as Pool
     from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.context import Array as Array
@@ -219,6 +220,7 @@ __all__ = [
     "histogram",
     "histogram2d",
     "histogramdd",
+    "kernel",
     "log_softmax",
     "log_to_stderr",
     "logsumexp",
@@ -384,6 +386,7 @@ _import = lazy.importer(
         "shared_empty": "fastproc.shm.array",
         "shared_zeros": "fastproc.shm.array",
         "DescribeResult": "fastproc.parallel",
+        "kernel": "fastproc.parallel.custom",
         **dict.fromkeys(_ACCUMULATORS, "fastproc.parallel.accumulators"),
         **dict.fromkeys(catalogue.FAMILY_OF, "fastproc.parallel"),
         **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),

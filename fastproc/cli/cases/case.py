@@ -11,6 +11,7 @@ plain Python gets in a line or three.
 
 from __future__ import annotations
 
+import array
 import functools
 import importlib
 from collections.abc import Callable, Mapping
@@ -138,8 +139,9 @@ class Case:
 
 def _buffer(each: Array) -> Any:
     """Return the array as a buffer without NumPy, of the same shape."""
-    flat = array.array(each.dtype.char, each.tobytes())
-    return flat if each.ndim == 1 else memoryview(flat).cast("B").cast(each.dtype.char, each.shape)
+    code: Any = each.dtype.char
+    flat = array.array(code, each.tobytes())
+    return flat if each.ndim == 1 else memoryview(flat).cast("B").cast(code, each.shape)
 
 
 def _written_out(function: Function, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Call:

@@ -1,0 +1,1 @@
+"""Layer: kernels.  Types of the face for Cython: nothing that Python sees."""
