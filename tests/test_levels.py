@@ -51,9 +51,11 @@ def test_bits_are_the_same_at_every_level():
 
 
 @pytest.mark.parametrize("level", OTHERS)
-def test_the_kernels_tests_pass_at(level):
+def test_the_kernels_are_right_at(level):
+    """The tests against twins and exact arithmetic pass; the rest is the gates', which are one."""
     here = Path(__file__).parent
     options = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=few"]
+    options += ["-k", "(twin or exact) and not signature"]
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", *options, here / "parallel"],
         cwd=here.parent,

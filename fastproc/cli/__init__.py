@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", type=Path, metavar="FILE", help="draw the results, e.g. as .png")
     bench.add_argument(
         "--peers", action=argparse.BooleanOptionalAction, default=True,
-        help="compare with bottleneck, fast-histogram and numexpr, where installed (default: yes)",
+        help="compare with bottleneck, SciPy, numexpr and others, where installed (default: yes)",
     )  # fmt: skip
     return parser
 

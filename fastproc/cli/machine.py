@@ -19,7 +19,16 @@ from fastproc.kernels import dispatch
 from fastproc.pool._dispatcher import HAS_FUTEX
 
 #: Packages whose versions belong to a result.
-RIVALS = ("numpy", "bottleneck", "fast-histogram", "numexpr")
+RIVALS = (
+    "numpy",
+    "scipy",
+    "bottleneck",
+    "numbagg",
+    "pandas",
+    "fast-histogram",
+    "numexpr",
+    "scikit-learn",
+)
 
 
 def facts() -> dict[str, Any]:

@@ -96,7 +96,15 @@ def _peer(case: dict[str, Any]) -> str:
 
 
 #: Of the peers' names, so that a row fits into a terminal; the notes say them in full.
-SHORT_NAMES = {"bottleneck": "bn", "fast_histogram": "fh", "numexpr": "ne"}
+SHORT_NAMES = {
+    "bottleneck": "bn",
+    "fast_histogram": "fh",
+    "numbagg": "nb",
+    "numexpr": "ne",
+    "pandas": "pd",
+    "scipy": "sp",
+    "sklearn": "sk",
+}
 
 
 def _ratio(speed: float) -> Text:

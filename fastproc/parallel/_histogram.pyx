@@ -276,16 +276,14 @@ cdef object _histogram_of_columns(
         raise ValueError(
             f"{name}: range must have one for each of {n_axes} axes, not {len(ranges)}")
     weights, _ = _weights_of(name, weights, columns[0].shape)
-    edges = []
+    edges = [edges_of.as_bins(name, f"bins[{i}]", each) for i, each in enumerate(bins)]
+    shape = tuple([each if isinstance(each, int) else len(each) - 1 for each in edges])
+    edges_of.check_cells(name, shape)       # before there are edges, of which there may be millions
     for i, column in enumerate(columns):
-        given = edges_of.as_bins(name, f"bins[{i}]", bins[i])
-        if isinstance(given, int):
+        if isinstance(edges[i], int):
             first, last = _limits_of(name, column, ranges[i], workers)
-            given = np.linspace(first, last, given + 1)
-            edges_of.check_widths(name, given)
-        edges.append(given)
-    shape = tuple([len(each) - 1 for each in edges])
-    edges_of.check_cells(name, shape)
+            edges[i] = np.linspace(first, last, edges[i] + 1)
+            edges_of.check_widths(name, edges[i])
     counts = _count([_compiled(column) for column in columns], edges, weights, workers)
     counts = counts.astype(np.float64, copy=False).reshape(shape)
     if density:

@@ -81,7 +81,7 @@ cdef object _move(
     out = PyArray_EMPTY(
         PyArray_NDIM(x), PyArray_DIMS(x), NPY_DOUBLE if code == FLOAT64 else NPY_FLOAT, 0)
     plan.number = kernel
-    plan.n_out = length
+    plan.n_out, plan.per_chunk = length, False
     plan.chunk = block_of(moving.window)
     plan.chunk *= max(<Py_ssize_t>1, CHUNK_OF_LINE // plan.chunk)
     plan.before = moving.window - 1

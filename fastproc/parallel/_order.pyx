@@ -265,7 +265,7 @@ cdef object _quantiles(
         return results
     if n < LONG or n_q > MOST_SEARCHED:
         plan.number = NANQUANTILES if name.startswith("nan") else QUANTILES
-        plan.n_out, plan.chunk, plan.before = n_q, n, 0
+        plan.n_out, plan.per_chunk, plan.chunk, plan.before = n_q, False, n, 0
         plan.scratch = _scratch(n) * item_size(code)
         plan.ns_per_element = NS_SHORT * max(1, min(n_q, <Py_ssize_t>MOST_SEARCHED))
         return apply_to_lines("order", &plan, wanted, lines, results, axis, workers)

@@ -119,7 +119,8 @@ cdef object _apply(
         array = array.copy()
     shape = list(array.shape)
     shape[axis] = n_out
-    plan.number, plan.n_out, plan.chunk, plan.before = kernel, n_out, max(1, array.shape[axis]), 0
+    plan.number, plan.n_out, plan.per_chunk, plan.before = kernel, n_out, False, 0
+    plan.chunk = max(1, array.shape[axis])
     plan.scratch = _scratch(array.shape[axis])
     plan.ns_per_element = NS_LINE
     out = np.empty(shape, dtype)

@@ -405,7 +405,7 @@ def test_every_twin_takes_workers_and_says_what_it_does():
     for name in reference.__all__:
         twin = getattr(reference, name)
         assert twin.__doc__
-        if name != "AxisError":
+        if name[0].islower():  # no exception and no tuple
             parameter = inspect.signature(twin).parameters["workers"]
             assert parameter.kind is parameter.KEYWORD_ONLY
     assert reference.sum([1, 2], workers=4) == 3
