@@ -78,6 +78,18 @@ if TYPE_CHECKING:
     from fastproc.parallel.accumulators import SumOfSquares as SumOfSquares
     from fastproc.parallel.accumulators import Var as Var
     from fastproc.parallel.custom import kernel as kernel
+    from fastproc.parallel.tallies import BinCount as BinCount
+    from fastproc.parallel.tallies import GroupCount as GroupCount
+    from fastproc.parallel.tallies import GroupFirst as GroupFirst
+    from fastproc.parallel.tallies import GroupLast as GroupLast
+    from fastproc.parallel.tallies import GroupMax as GroupMax
+    from fastproc.parallel.tallies import GroupMean as GroupMean
+    from fastproc.parallel.tallies import GroupMin as GroupMin
+    from fastproc.parallel.tallies import GroupStd as GroupStd
+    from fastproc.parallel.tallies import GroupSum as GroupSum
+    from fastproc.parallel.tallies import GroupVar as GroupVar
+    from fastproc.parallel.tallies import Histogram as Histogram
+    from fastproc.parallel.tallies import HistogramDD as HistogramDD
     from fastproc.pool import Pool as Pool
     from fastproc.pool import ProcessPoolExecutor as ProcessPoolExecutor
     from fastproc.pool.context import Array as Array
@@ -131,6 +143,7 @@ __all__ = [
     "Array",
     "AuthenticationError",
     "Barrier",
+    "BinCount",
     "BoundedSemaphore",
     "BufferTooShort",
     "Condition",
@@ -139,6 +152,17 @@ __all__ = [
     "DescribeResult",
     "Event",
     "FastprocError",
+    "GroupCount",
+    "GroupFirst",
+    "GroupLast",
+    "GroupMax",
+    "GroupMean",
+    "GroupMin",
+    "GroupStd",
+    "GroupSum",
+    "GroupVar",
+    "Histogram",
+    "HistogramDD",
     "JoinableQueue",
     "Lock",
     "Manager",
@@ -309,6 +333,21 @@ _ACCUMULATORS = (
     "Var",
 )
 
+_TALLIES = (
+    "BinCount",
+    "GroupCount",
+    "GroupFirst",
+    "GroupLast",
+    "GroupMax",
+    "GroupMean",
+    "GroupMin",
+    "GroupStd",
+    "GroupSum",
+    "GroupVar",
+    "Histogram",
+    "HistogramDD",
+)
+
 _MULTIPROCESSINGS_OWN = (
     "AuthenticationError",
     "BufferTooShort",
@@ -387,6 +426,7 @@ _import = lazy.importer(
         "shared_zeros": "fastproc.shm.array",
         "DescribeResult": "fastproc.parallel",
         "kernel": "fastproc.parallel.custom",
+        **dict.fromkeys(_TALLIES, "fastproc.parallel.tallies"),
         **dict.fromkeys(_ACCUMULATORS, "fastproc.parallel.accumulators"),
         **dict.fromkeys(catalogue.FAMILY_OF, "fastproc.parallel"),
         **dict.fromkeys(_OF_THE_CONTEXT, "fastproc.pool.context"),
