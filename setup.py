@@ -77,7 +77,16 @@ def extension(name: str, source: str, flags: list[str]) -> Extension:
 def cython_modules(names: list[str], flags: list[str]) -> list[Extension]:
     """Cythonize modules whose source stands where their name says."""
     extensions = [extension(name, name.replace(".", "/") + ".pyx", flags) for name in names]
-    return cythonize(extensions, build_dir="build/cython", compiler_directives=DIRECTIVES)
+    return cythonized(extensions, "build/cython")
+
+
+def cythonized(extensions: list[Extension], build_dir: str) -> list[Extension]:
+    """Translate the sources, on all cores: it takes as long as compiling what comes of it."""
+    # Where processes are spawned, they would begin with running this file.
+    n_processes = os.cpu_count() if sys.platform == "linux" else 0
+    return cythonize(
+        extensions, build_dir=build_dir, compiler_directives=DIRECTIVES, nthreads=n_processes
+    )
 
 
 def kernel_modules(levels: dict[str, list[str]], flags: list[str]) -> list[Extension]:
@@ -92,9 +101,7 @@ def kernel_modules(levels: dict[str, list[str]], flags: list[str]) -> list[Exten
             )
             for family in FAMILIES
         ]
-        modules += cythonize(
-            extensions, build_dir=f"build/cython-{level}", compiler_directives=DIRECTIVES
-        )
+        modules += cythonized(extensions, f"build/cython-{level}")
     return modules
 
 
@@ -104,49 +111,50 @@ else:
     is_x86_64 = platform.machine() in ("x86_64", "AMD64")
     levels, flags = (X86_64_LEVELS if is_x86_64 else BASELINE), STRICT_FLOAT
 
-setup(
-    options={"build_ext": {"parallel": os.cpu_count()}},
-    ext_modules=[
-        *kernel_modules(levels, flags),
-        *cython_modules(
-            [
-                "fastproc.kernels._cpu",
-                "fastproc.kernels.api",
-                "fastproc.shm._barrier",
-                "fastproc.shm._condition",
-                "fastproc.shm._copy",
-                "fastproc.shm._core",
-                "fastproc.shm._counters",
-                "fastproc.shm._event",
-                "fastproc.shm._fifo",
-                "fastproc.shm._items",
-                "fastproc.shm._lock",
-                "fastproc.shm._mutex",
-                "fastproc.shm._park",
-                "fastproc.shm._placed",
-                "fastproc.shm._plain",
-                "fastproc.shm._process",
-                "fastproc.shm._queue",
-                "fastproc.shm._ring",
-                "fastproc.shm._root",
-                "fastproc.shm._semaphore",
-                "fastproc.shm._synchronized",
-                "fastproc.shm._synchronized_array",
-                "fastproc.pool._worker",
-                "fastproc.pool._function",
-                "fastproc.pool._job",
-                "fastproc.pool._channel",
-                "fastproc.pool._roster",
-                "fastproc.pool._waiting",
-                "fastproc.pool._results",
-                "fastproc.pool._deaths",
-                "fastproc.pool._dispatcher",
-                "fastproc.parallel._threads",
-                "fastproc.parallel._lines",
-                "fastproc.parallel._custom",
-                *(f"fastproc.parallel._{family}" for family in FAMILIES),
-            ],
-            flags,
-        ),
-    ],
-)
+if __name__ == "__main__":  # not in the processes that translate
+    setup(
+        options={"build_ext": {"parallel": os.cpu_count()}},
+        ext_modules=[
+            *kernel_modules(levels, flags),
+            *cython_modules(
+                [
+                    "fastproc.kernels._cpu",
+                    "fastproc.kernels.api",
+                    "fastproc.shm._barrier",
+                    "fastproc.shm._condition",
+                    "fastproc.shm._copy",
+                    "fastproc.shm._core",
+                    "fastproc.shm._counters",
+                    "fastproc.shm._event",
+                    "fastproc.shm._fifo",
+                    "fastproc.shm._items",
+                    "fastproc.shm._lock",
+                    "fastproc.shm._mutex",
+                    "fastproc.shm._park",
+                    "fastproc.shm._placed",
+                    "fastproc.shm._plain",
+                    "fastproc.shm._process",
+                    "fastproc.shm._queue",
+                    "fastproc.shm._ring",
+                    "fastproc.shm._root",
+                    "fastproc.shm._semaphore",
+                    "fastproc.shm._synchronized",
+                    "fastproc.shm._synchronized_array",
+                    "fastproc.pool._worker",
+                    "fastproc.pool._function",
+                    "fastproc.pool._job",
+                    "fastproc.pool._channel",
+                    "fastproc.pool._roster",
+                    "fastproc.pool._waiting",
+                    "fastproc.pool._results",
+                    "fastproc.pool._deaths",
+                    "fastproc.pool._dispatcher",
+                    "fastproc.parallel._threads",
+                    "fastproc.parallel._lines",
+                    "fastproc.parallel._custom",
+                    *(f"fastproc.parallel._{family}" for family in FAMILIES),
+                ],
+                flags,
+            ),
+        ],
+    )

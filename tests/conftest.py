@@ -13,6 +13,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 # the sources in the folder that they happen to start in.
 os.environ["PYTHONSAFEPATH"] = "1"
 
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out the sanitizers, which compile all for minutes, unless they are asked for."""
+    if collection_path.name == "sanitizers" and not any("sanitizers" in arg for arg in config.args):
+        return True
+    return None
+
+
 settings.register_profile(
     "fastproc",
     max_examples=60,

@@ -12,7 +12,7 @@ import pytest
 from fastproc.cli import main, rivals, table, timing
 from fastproc.cli.cases import CASES
 
-QUICK = ["--size", "1000", "--repeat", "2"]
+QUICK = ["--size", "200", "--repeat", "2"]
 
 
 def bench(*arguments, before=""):
@@ -40,14 +40,14 @@ def test_bench_times_every_kernel(tmp_path):
     assert set(CASES) <= first_words(done.stdout)
     results = json.loads(path.read_text())
     assert [case["kernel"] for case in results["cases"]] == list(CASES)
-    assert results["size"] == 1000
+    assert results["size"] == 200
     for case in results["cases"]:
         assert {rivals.PYTHON, rivals.TWIN, rivals.NUMPY, *rivals.OURS} <= set(case["rivals"])
         assert case["best_other"] in (rivals.NUMPY, case["best_peer"])
         for rival in case["rivals"].values():
             assert len(rival["rounds_s"]) == 2
             assert rival["median_s"] > 0
-            assert rival["elements_timed"] == 1000
+            assert rival["elements_timed"] == 200
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
@@ -142,7 +142,7 @@ def test_a_wrong_answer_ends_the_run():
     assert done.stderr == "fastproc: sum: fastproc, 1 thread does not agree with NumPy\n"
 
 
-@pytest.mark.parametrize("kernels", [[], ["histogram"]])
+@pytest.mark.parametrize("kernels", [list(CASES)[::4], ["histogram"]])
 def test_the_plot_is_a_picture_of_sensible_size(kernels, tmp_path):
     pytest.importorskip("rich")
     pytest.importorskip("matplotlib")
@@ -153,7 +153,7 @@ def test_the_plot_is_a_picture_of_sensible_size(kernels, tmp_path):
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", content[16:24])
     assert 1500 < width < 3000
-    assert 900 < height < 140 + 70 * len(CASES)
+    assert 900 < height < 3000
 
 
 def test_rivals_take_turns_each_as_often():

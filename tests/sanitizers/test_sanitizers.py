@@ -165,7 +165,7 @@ def test_fifo_and_locks(build, most_items):
     [
         # Not whether helpers are idle: ThreadSanitizer has a thread of its own, which is not.
         ("thread", "parallel/test_threads.py", "not idle"),
-        ("thread", "parallel/test_workers.py", "bits and (contiguous or transposed)"),
+        ("thread", "parallel/test_workers.py", "bits and transposed"),
         ("address", "parallel", "twin or dtypes"),
         # Not what forks: the stress has both sides of a ring in one process, to be watched.
         ("address", "test_levels.py shm/test_ring.py", "not two and not either and not killed"),
