@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from fastproc.parallel.accumulators import ArgMax as ArgMax
     from fastproc.parallel.accumulators import ArgMin as ArgMin
     from fastproc.parallel.accumulators import Describe as Describe
+    from fastproc.parallel.accumulators import LogSumExp as LogSumExp
     from fastproc.parallel.accumulators import Max as Max
     from fastproc.parallel.accumulators import Mean as Mean
     from fastproc.parallel.accumulators import Min as Min
@@ -165,6 +166,7 @@ __all__ = [
     "HistogramDD",
     "JoinableQueue",
     "Lock",
+    "LogSumExp",
     "Manager",
     "Max",
     "Mean",
@@ -314,6 +316,7 @@ _ACCUMULATORS = (
     "ArgMax",
     "ArgMin",
     "Describe",
+    "LogSumExp",
     "Max",
     "Mean",
     "Min",

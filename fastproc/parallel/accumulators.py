@@ -338,6 +338,19 @@ class SumOfSquares(Accumulator):
     _kernel = "ss"
 
 
+class LogSumExp(Accumulator):
+    """The logarithm of the sum of exponentials of pieces; see `fastproc.logsumexp`.
+
+    Examples
+    --------
+    >>> import fastproc as fp
+    >>> round(float(fp.LogSumExp().update([1000.0]).update([1000.0]).result()), 3)
+    1000.693
+    """
+
+    _kernel = "logsumexp"
+
+
 class AnyNan(Accumulator):
     """Whether there is a NaN in the pieces; see `fastproc.anynan`."""
 
