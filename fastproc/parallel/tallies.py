@@ -75,9 +75,12 @@ class HistogramDD(_Tally):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import fastproc as fp
     >>> tally = fp.HistogramDD((2, 2), ((0, 2), (0, 2)))
-    >>> counts, edges = tally.update([[0.5, 0.5], [1.5, 0.5]]).update([[1.5, 0.1]]).result()
+    >>> for piece in ([[0.5, 0.5], [1.5, 0.5]], [[1.5, 0.1]]):
+    ...     _ = tally.update(np.array(piece))
+    >>> counts, edges = tally.result()
     >>> counts.tolist()
     [[1.0, 0.0], [2.0, 0.0]]
     """
