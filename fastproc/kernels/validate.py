@@ -141,17 +141,6 @@ def _flip_sign_bit(result: Array) -> Any:
     return result.view(np.uint64) ^ _SIGN_BIT
 
 
-def refuse_weights(b: Any) -> None:
-    """Refuse what SciPy's logsumexp takes and this one does not."""
-    if b is not None:
-        raise NotImplementedError(
-            "logsumexp: b is not supported; where no factor is negative, pass a + np.log(b)"
-        )
-    raise NotImplementedError(
-        "logsumexp: return_sign is not supported; without b the sum is never negative"
-    )
-
-
 def no_identity(name: str) -> str:
     """Return what NumPy says of an extreme of no elements."""
     family = name.removeprefix("nan")

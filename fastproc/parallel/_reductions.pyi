@@ -1,6 +1,6 @@
 """Layer: parallel.  Types of the reductions' gates."""
 
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -204,9 +204,9 @@ def all_finite(
 def logsumexp(
     a: npt.ArrayLike,
     axis: _Axes = None,
-    b: None = None,
+    b: npt.ArrayLike | None = None,
     keepdims: bool = False,
-    return_sign: Literal[False] = False,
+    return_sign: bool = False,
     *,
     workers: _Workers = None,
 ) -> Any: ...

@@ -621,5 +621,7 @@ def all_finite(a, axis=None, out=None, keepdims=False, *, workers=None):
 
 def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *, workers=None):
     if b is not None or return_sign is not False:
-        validate.refuse_weights(b)
+        from fastproc.parallel import signed
+
+        return signed.logsumexp(a, axis, b, keepdims, return_sign, workers)
     return _reduce(LOGSUMEXP, a, axis, None, None, keepdims, 0, workers)

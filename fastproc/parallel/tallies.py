@@ -7,6 +7,7 @@ the order in which the pieces come.
 
 from __future__ import annotations
 
+import abc
 import operator
 from typing import Any, Self, SupportsIndex
 
@@ -20,7 +21,7 @@ Array = npt.NDArray[Any]
 Workers = SupportsIndex | Pool | None
 
 
-class _Tally:
+class _Tally(abc.ABC):
     """What these accumulators share: how others are merged."""
 
     #: What must be the same in accumulators that are merged.
@@ -56,8 +57,9 @@ class _Tally:
         self._take(other)
         return self
 
+    @abc.abstractmethod
     def _take(self, other: Self) -> None:
-        raise NotImplementedError
+        """Add another's tables to one's own."""
 
 
 # Histograms --------------------------------------------------------------------------------------
@@ -265,8 +267,9 @@ class _Group(_Tally):
     ) -> Any:
         return kernel(values, labels, self._num_labels, workers=workers, **options)
 
+    @abc.abstractmethod
     def _tables(self, values: Array, labels: Any, workers: Workers) -> tuple[Array, ...]:
-        raise NotImplementedError
+        """Return the tables of a piece."""
 
     def _merged(self, into: tuple[Array, ...], other: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(one + two for one, two in zip(into, other, strict=True))

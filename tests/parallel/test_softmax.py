@@ -173,15 +173,6 @@ def test_logsumexp_keeps_axes():
         fp.logsumexp(x, keepdims="a")
 
 
-def test_what_scipy_has_and_this_has_not():
-    with pytest.raises(NotImplementedError, match="logsumexp: b is not supported; where no factor"):
-        fp.logsumexp([1.0], b=[2.0])
-    with pytest.raises(NotImplementedError, match="logsumexp: return_sign is not supported; with"):
-        fp.logsumexp([1.0], return_sign=True)
-    with pytest.raises(NotImplementedError, match="logsumexp: b and return_sign are not supported"):
-        reference.logsumexp([1.0], b=[2.0])
-
-
 # The exponential function itself, which softmax shows where the greatest element is 0 and the sum 1
 
 
@@ -206,3 +197,43 @@ def test_exp_down_to_the_subnormal_numbers():
     with np.errstate(under="ignore"):
         expected = np.exp(x)
     assert_allclose(fp.softmax(x), expected, rtol=1e-6, atol=3e-45)
+
+
+def assert_signed(array, factors, axis):
+    """Compare with the definition, and with the twin."""
+    with np.errstate(all="ignore"):
+        total = np.sum(factors * np.exp(array), axis=axis)
+        expected = np.log(np.abs(total))
+    log, sign = fp.logsumexp(array, axis, factors, return_sign=True)
+    np.testing.assert_allclose(log, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(sign, np.sign(total))
+    twins = reference.logsumexp(array, axis, factors, return_sign=True)
+    np.testing.assert_allclose(log, np.reshape(twins[0], np.shape(log)), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(sign, np.reshape(twins[1], np.shape(sign)))
+    plain = fp.logsumexp(array, axis, factors)
+    np.testing.assert_array_equal(plain, np.where(sign < 0, np.nan, log))
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_logsumexp_with_factors(axis):
+    rng = np.random.default_rng(1)
+    array = rng.normal(size=(40, 7))
+    for factors in (rng.normal(size=(40, 7)), rng.normal(size=7), np.ones(()), rng.random((40, 1))):
+        assert_signed(array, factors, axis)
+    assert_signed(array, rng.integers(-1, 2, (40, 7)), axis)  # some are left out
+
+
+def test_logsumexp_with_factors_does_not_overflow():
+    log, sign = fp.logsumexp([1000.0, 999.0], b=[1.0, -2.0], return_sign=True)
+    assert sign == 1.0
+    np.testing.assert_allclose(log, 1000 + np.log1p(-2 / np.e), rtol=1e-14)
+    assert fp.logsumexp([1.0, 1.0], b=[1.0, -1.0], return_sign=True) == (-np.inf, 0.0)
+    assert fp.logsumexp([np.inf, 1.0], b=[0.0, 1.0]) == 1.0
+    assert np.isnan(fp.logsumexp([1.0], b=[-1.0]))
+    assert np.isnan(fp.logsumexp([1.0, 2.0], b=[np.nan, 1.0]))
+    assert fp.logsumexp([], return_sign=True) == (-np.inf, 0.0)
+    assert fp.logsumexp(np.float32([1.0]), return_sign=True)[1].dtype == np.float32
+    with pytest.raises(TypeError, match="logsumexp: return_sign must be True or False, not 'yes'"):
+        fp.logsumexp([1.0], return_sign="yes")
+    with pytest.raises(ValueError, match="broadcast"):
+        fp.logsumexp([1.0, 2.0], b=[1.0, 2.0, 3.0])

@@ -180,13 +180,27 @@ def logsumexp(
     *,
     workers: Any = None,
 ) -> Any:
-    """Return ``log(sum(exp(a)))``; -Inf for no elements.  `b` and `return_sign` as they are only.
+    """Return ``log(sum(b * exp(a)))``; -Inf for no elements.
 
-    Other arguments as for `sum`; the result of integers is float64.
+    `b` has factors, broadcast against `a`; 1 by default.  Of a negative sum the result is NaN, or
+    with `return_sign` the logarithm of its magnitude, and the sign beside it.  Other arguments as
+    for `sum`; the result of integers is float64.
     """
-    if b is not None or return_sign:
-        raise NotImplementedError("logsumexp: b and return_sign are not supported")
-    return _moment("logsumexp", a, axis, None, None, keepdims, _logsumexp, ignore_nan=False)
+    if b is None and not return_sign:
+        return _moment("logsumexp", a, axis, None, None, keepdims, _logsumexp, ignore_nan=False)
+    values, factors = buffers.read(a), buffers.read(1.0 if b is None else b)
+    shape = buffers.common_shape(values.shape, factors.shape)
+    axes = buffers.normalized(axis, len(shape))
+    lines = zip(
+        buffers.slices(buffers.Values(buffers.broadcast(values, shape), shape, "float64"), axes),
+        buffers.slices(buffers.Values(buffers.broadcast(factors, shape), shape, "float64"), axes),
+        strict=True,
+    )
+    pairs = [_signed_logsumexp(x, y) for x, y in lines]
+    left = buffers.reduced_shape(shape, axes, keepdims)
+    if return_sign:
+        return tuple(buffers.nested(list(part), left) for part in zip(*pairs, strict=True))
+    return buffers.nested([math.nan if sign < 0 else log for log, sign in pairs], left)
 
 
 def _total(
@@ -285,6 +299,19 @@ def _logsumexp(x: list[float]) -> float:
         return greatest
     # No term is greater than 1.
     return greatest + math.log(math.fsum([math.exp(element - greatest) for element in x]))
+
+
+def _signed_logsumexp(x: list[float], factors: list[float]) -> tuple[float, float]:
+    """Return the logarithm of the magnitude of a sum, and the sum's sign."""
+    if any(v != v for v in (*x, *factors)):
+        return math.nan, math.nan
+    greatest = max((v for v, factor in zip(x, factors, strict=True) if factor), default=-math.inf)
+    if greatest == -math.inf:
+        return -math.inf, 0.0
+    total = exact_sum([f * math.exp(v - greatest) for v, f in zip(x, factors, strict=True) if f])
+    if total == 0:
+        return -math.inf, 0.0
+    return greatest + math.log(abs(total)), math.copysign(1.0, total)
 
 
 def _squared_deviations(x: list[float]) -> float:

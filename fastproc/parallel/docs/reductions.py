@@ -205,23 +205,23 @@ _OWN: dict[str, Own] = {
 }
 
 _WEIGHTS = """
-b : None
-    SciPy's factors are not supported; where none is negative, pass ``a + np.log(b)``."""
+b : array_like, optional
+    Factors of the exponentials, broadcast against `a`; they may be negative, or 0 to leave an
+    element out. They need memory for two arrays like `a`."""
 
 _SIGN = """
 return_sign : bool, default False
-    Not supported: without factors the sum is never negative."""
-
-_NOT_SUPPORTED = """
-NotImplementedError
-    If `b` or `return_sign` is given."""
+    Whether to return a tuple of the logarithm of the sum's magnitude and its sign, which is -1, 0
+    or 1. Without it the logarithm of a negative sum is NaN."""
 
 
 def document(name: str) -> str:
     """Return a reduction's docstring."""
     if name == "logsumexp":
         parameters = A + AXIS + _WEIGHTS + KEEPDIMS + _SIGN + WORKERS
-        return docstring(_OWN[name], parameters, ERRORS.format(more="") + _NOT_SUPPORTED)
+        return docstring(
+            _OWN[name], parameters, ERRORS.format(more="; if `b` does not go with `a`")
+        )
     family = name.removeprefix("nan")
     parameters = A + (ONE_AXIS if "arg" in family else AXIS)
     parameters += DTYPE if family in ("sum", "mean", "var", "std") else ""
