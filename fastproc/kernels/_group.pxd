@@ -220,7 +220,7 @@ cdef inline Py_ssize_t finalize_groups(
     return n_groups
 
 cdef inline Py_ssize_t finalize_wholes(
-    const Number* table, Py_ssize_t n_groups, double ddof, int64_t* out
+    int kernel, const Number* table, Py_ssize_t n_groups, double ddof, int64_t* out
 ) noexcept nogil:
     """Write states of one integer: counts, and sums of integers."""
     cdef Py_ssize_t i

@@ -49,9 +49,9 @@ ctypedef void (*accumulate_t)(
 ctypedef void (*merge_t)(Number* into, const Number* other, Py_ssize_t n_groups) noexcept nogil
 
 # Write each group's result; return the first group that has no value, where the dtype cannot say
-# so by a NaN, else n_groups.
+# so by a NaN, else n_groups.  `kernel` is the number of the kernel, some of which share it.
 ctypedef Py_ssize_t (*finalize_t)(
-    const Number* table, Py_ssize_t n_groups, double ddof, void* out) noexcept nogil
+    int kernel, const Number* table, Py_ssize_t n_groups, double ddof, void* out) noexcept nogil
 
 # `n_numbers` is the size of a state.  It holds, by kernel:
 #   sum            the sum: in double, for integers in int64
@@ -64,6 +64,7 @@ ctypedef Py_ssize_t (*finalize_t)(
 # `settle` is called once all elements of a table are in, before it is merged; NULL if not needed.
 # `has_order` says that it matters which element comes first, so that one table must take all.
 cdef struct Grouped:
+    int number
     int n_numbers
     bint has_order
     clear_t clear

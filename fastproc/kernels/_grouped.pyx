@@ -204,54 +204,6 @@ cdef inline void var_settle(Number* table, Py_ssize_t n_groups) noexcept nogil:
         settled(table + 4 * i)
 
 
-cdef inline Py_ssize_t mean_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(MEAN, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t var_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(VAR, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t std_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(STD, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t min_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(MIN, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t max_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(MAX, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t first_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(FIRST, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t last_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(LAST, table, n_groups, ddof, out)
-
-
-cdef inline Py_ssize_t sum_finalize(
-    const Number* table, Py_ssize_t n_groups, double ddof, scalar* out
-) noexcept nogil:
-    return finalize_groups(SUM, table, n_groups, ddof, out)
-
-
 # The table ---------------------------------------------------------------------------------------
 
 cdef void _enter(
@@ -259,22 +211,18 @@ cdef void _enter(
     accumulate_t by_int32, merge_t merge, finalize_t finalize, clear_t settle=NULL
 ) noexcept:
     _table.kernels[name][dtype] = Grouped(
-        n_numbers, name == FIRST or name == LAST, clear, [by_int64, by_int32], settle, merge,
+        name, n_numbers, name == FIRST or name == LAST, clear, [by_int64, by_int32], settle, merge,
         finalize)
 
 
 cdef void _fill(scalar* tag, int dtype) noexcept:
     """Enter the kernels of one dtype.  The casts only drop the pointers' type."""
-    cdef finalize_t sums, means, vars, stds
     cdef int n_numbers = state_size(MIN, <scalar>0)
+    cdef finalize_t values = <finalize_t>finalize_groups[scalar]
     cdef finalize_t wholes = <finalize_t>finalize_wholes
-    if has_nan(<scalar>0):
-        sums, means = <finalize_t>sum_finalize[scalar], <finalize_t>mean_finalize[scalar]
-        vars, stds = <finalize_t>var_finalize[scalar], <finalize_t>std_finalize[scalar]
-    else:
-        # The states of means and variances are doubles for integers, too.
-        sums, means = wholes, <finalize_t>mean_finalize[double]
-        vars, stds = <finalize_t>var_finalize[double], <finalize_t>std_finalize[double]
+    cdef finalize_t sums = values if has_nan(<scalar>0) else wholes
+    # The states of means and variances are doubles for integers, too.
+    cdef finalize_t reals = values if has_nan(<scalar>0) else <finalize_t>finalize_groups[double]
     _enter(SUM, dtype, 1, <clear_t>sum_clear[scalar],
            <accumulate_t>sum_accumulate[scalar, int64_t],
            <accumulate_t>sum_accumulate[scalar, int], <merge_t>sum_merge[scalar], sums)
@@ -286,31 +234,27 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
            <accumulate_t>count_accumulate[scalar, int], <merge_t>count_merge[scalar], wholes)
     _enter(MEAN, dtype, 2, <clear_t>mean_clear[scalar],
            <accumulate_t>mean_accumulate[scalar, int64_t],
-           <accumulate_t>mean_accumulate[scalar, int], <merge_t>mean_merge[scalar], means)
+           <accumulate_t>mean_accumulate[scalar, int], <merge_t>mean_merge[scalar], reals)
     _enter(VAR, dtype, 4, <clear_t>var_clear[scalar],
            <accumulate_t>var_accumulate[scalar, int64_t],
-           <accumulate_t>var_accumulate[scalar, int], <merge_t>var_merge[scalar], vars,
+           <accumulate_t>var_accumulate[scalar, int], <merge_t>var_merge[scalar], reals,
            <clear_t>var_settle)
     _enter(STD, dtype, 4, <clear_t>var_clear[scalar],
            <accumulate_t>var_accumulate[scalar, int64_t],
-           <accumulate_t>var_accumulate[scalar, int], <merge_t>var_merge[scalar], stds,
+           <accumulate_t>var_accumulate[scalar, int], <merge_t>var_merge[scalar], reals,
            <clear_t>var_settle)
     _enter(MIN, dtype, n_numbers, <clear_t>min_clear[scalar],
            <accumulate_t>min_accumulate[scalar, int64_t],
-           <accumulate_t>min_accumulate[scalar, int], <merge_t>min_merge[scalar],
-           <finalize_t>min_finalize[scalar])
+           <accumulate_t>min_accumulate[scalar, int], <merge_t>min_merge[scalar], values)
     _enter(MAX, dtype, n_numbers, <clear_t>max_clear[scalar],
            <accumulate_t>max_accumulate[scalar, int64_t],
-           <accumulate_t>max_accumulate[scalar, int], <merge_t>max_merge[scalar],
-           <finalize_t>max_finalize[scalar])
+           <accumulate_t>max_accumulate[scalar, int], <merge_t>max_merge[scalar], values)
     _enter(FIRST, dtype, n_numbers, <clear_t>first_clear[scalar],
            <accumulate_t>first_accumulate[scalar, int64_t],
-           <accumulate_t>first_accumulate[scalar, int], <merge_t>first_merge[scalar],
-           <finalize_t>first_finalize[scalar])
+           <accumulate_t>first_accumulate[scalar, int], <merge_t>first_merge[scalar], values)
     _enter(LAST, dtype, n_numbers, <clear_t>last_clear[scalar],
            <accumulate_t>last_accumulate[scalar, int64_t],
-           <accumulate_t>last_accumulate[scalar, int], <merge_t>last_merge[scalar],
-           <finalize_t>last_finalize[scalar])
+           <accumulate_t>last_accumulate[scalar, int], <merge_t>last_merge[scalar], values)
 
 
 _fill[double](NULL, FLOAT64)

@@ -97,7 +97,8 @@ cdef inline void finish(
 ) noexcept nogil:
     """Write a line's results."""
     ending.n_done = job.kernel.finalize(
-        table, job.n_groups, job.ddof, job.out + line * job.n_groups * job.out_size)
+        job.kernel.number, table, job.n_groups, job.ddof,
+        job.out + line * job.n_groups * job.out_size)
 
 
 cdef inline void finish_line(const GroupedJob* job, Py_ssize_t line) noexcept nogil:
