@@ -72,7 +72,7 @@ cdef int produce(Fifo fifo, int64_t producer, int64_t count, bint late) except -
         for i in range(8, n):
             place[i] = byte_of(key, i)
         fifo.publish(0, n)
-        if late:
+        if late and n > 8:      # never a byte of the key, from which a reader takes an index
             place[n - 1] = byte_of(key, n - 1)
         fifo.unlock_put()
         fifo.after_put()

@@ -128,7 +128,7 @@ cdef Fault produce(
         for i in range(sizeof(int64_t), n):
             place[i] = byte_of(number, i)
         positions[number % RECENT] = ring.publish(n)
-        if late:
+        if late and n > <Py_ssize_t>sizeof(int64_t):
             place[n - 1] = byte_of(number, n - 1)
         ring_bell(&bells.record)
         if number & 1:
