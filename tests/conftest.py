@@ -32,5 +32,5 @@ settings.register_profile(
     "long", parent=settings.get_profile("fastproc"), max_examples=3000, derandomize=False
 )
 # For Python under a sanitizer, which is slow, and for kernels that differ by compiler flags only.
-settings.register_profile("few", parent=settings.get_profile("fastproc"), max_examples=15)
+settings.register_profile("few", parent=settings.get_profile("fastproc"), max_examples=6)
 settings.load_profile("fastproc")

@@ -55,7 +55,7 @@ def test_the_kernels_are_right_at(level):
     """The tests against twins and exact arithmetic pass; the rest is the gates', which are one."""
     here = Path(__file__).parent
     options = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=few"]
-    options += ["-k", "(twin or exact) and not signature"]
+    options += ["-k", "(twin or exact) and not signature and not 100000"]
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", *options, here / "parallel"],
         cwd=here.parent,

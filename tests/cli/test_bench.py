@@ -13,6 +13,8 @@ from fastproc.cli import main, rivals, table, timing
 from fastproc.cli.cases import CASES
 
 QUICK = ["--size", "200", "--repeat", "2"]
+#: What a timing takes at least does not matter where all kernels are timed.
+HASTY = "from fastproc.cli import timing; timing.LEAST_SECONDS = 1e-5"
 
 
 def bench(*arguments, before=""):
@@ -34,7 +36,7 @@ def first_words(text):
 def test_bench_times_every_kernel(tmp_path):
     pytest.importorskip("rich")
     path = tmp_path / "results.json"
-    done = bench(*QUICK, "--json", path)
+    done = bench(*QUICK, "--json", path, before=HASTY)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no progress where there is no terminal
     assert set(CASES) <= first_words(done.stdout)
@@ -142,12 +144,12 @@ def test_a_wrong_answer_ends_the_run():
     assert done.stderr == "fastproc: sum: fastproc, 1 thread does not agree with NumPy\n"
 
 
-@pytest.mark.parametrize("kernels", [list(CASES)[::4], ["histogram"]])
+@pytest.mark.parametrize("kernels", [list(CASES)[::9], ["histogram"]])
 def test_the_plot_is_a_picture_of_sensible_size(kernels, tmp_path):
     pytest.importorskip("rich")
     pytest.importorskip("matplotlib")
     path = tmp_path / "plot.png"
-    done = bench(*kernels, *QUICK, "--plot", path)
+    done = bench(*kernels, *QUICK, "--plot", path, before=HASTY)
     assert done.returncode == 0, done.stderr
     content = path.read_bytes()
     assert content[:8] == b"\x89PNG\r\n\x1a\n"

@@ -105,6 +105,9 @@ def sources(tmp_path_factory):
     shutil.copytree(ROOT / "fastproc", folder / "fastproc", ignore=left_out)
     for file in (ROOT / "setup.py", HERE / "build.py", *HERE.glob("_*.p[yx]*")):
         shutil.copy(file, folder)
+    # What Cython has made of them already, with its times: translating takes as long as compiling.
+    for translated in ROOT.glob("build/cython*"):
+        shutil.copytree(translated, folder / "build" / translated.name)
     return folder
 
 
