@@ -169,7 +169,11 @@ cdef class Items(Placed):
 
     def _await_item(self, timeout):
         """Wait until there is an item; return whether there is."""
-        return self._n_left() > 0 or self._fifo.wait_for(AN_ITEM, deadline_of(True, timeout))
+        if self._n_left() == 0 and not self._fifo.wait_for(AN_ITEM, deadline_of(True, timeout)):
+            return False
+        # Who only looks must not keep to itself a wake-up that was meant for who gets the item.
+        self._fifo._pass_on(AN_ITEM)
+        return True
 
     def __class_getitem__(cls, item):
         return GenericAlias(cls, item)
