@@ -30,6 +30,8 @@ cdef enum:
     # Elements of a lane that are kept or skipped together, after one look at its counters.
     SIFT_ROWS = 16
     SIFT_BLOCK = SIFT_LANES * SIFT_ROWS
+    # Elements of a pass: a lane's counter in float32 can count to 2^24 by ones.
+    SIFT_MOST = 1 << 26
     # So few elements are sorted.
     FEW = 16
     # Fewer than this are split in two and not sifted: a sample that told enough would be too large.
@@ -113,7 +115,7 @@ cdef inline Py_ssize_t sift(
 ) noexcept nogil:
     """Count elements by their place to the bracket, keep what is inside; return how many that is.
 
-    `kept` has room for one element more than can be inside.
+    There are SIFT_MOST at most.  `kept` has room for one element more than can be inside.
     """
     # Counters of the elements' own type: then a comparison's mask is an addend as it is.
     cdef scalar below[SIFT_LANES]
@@ -292,7 +294,7 @@ cdef inline scalar select(
     cdef scalar* left = scratch
     cdef scalar* other = scratch + n + 1
     cdef scalar* sample = scratch + 2 * n + 2
-    cdef Py_ssize_t size, first, last, count, n_above
+    cdef Py_ssize_t size, first, last, start, count, n_above
     cdef scalar lo, hi
     cdef scalar above = x[0]             # the least element above those that are left
     cdef Sifted found
@@ -326,7 +328,11 @@ cdef inline scalar select(
         lo = hi = x[0]
         find_ends(sample, size, first, last, &lo, &hi, sample + size)
         memset(&found, 0, sizeof(Sifted))
-        count = sift(x, n, lo, hi, &found, left)
+        count = start = 0
+        while start < n:
+            count += sift(
+                x + start, min(n - start, <Py_ssize_t>SIFT_MOST), lo, hi, &found, left + count)
+            start += SIFT_MOST
         if found.below <= rank and rank < found.up_to_lo:
             following[0] = lo if rank + 1 < found.up_to_lo else least_above(x, n, lo, above)
             return lo
