@@ -40,7 +40,8 @@ cdef struct Outside:
 # States for n_groups empty groups.
 ctypedef void (*clear_t)(Number* table, Py_ssize_t n_groups) noexcept nogil
 
-# Change the states of `n` elements' groups, in TABLES tables, which may be one.
+# Change the states of `n` elements' groups, in TABLES tables, some of which or all may be one.  It
+# may stop at a label that is beyond.
 ctypedef void (*accumulate_t)(
     const void* x, const void* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
     Outside* outside) noexcept nogil

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
 from fastproc.kernels._group cimport (
     accumulate,
+    accumulate_ends,
     clear_states,
     finalize_groups,
     finalize_wholes,
@@ -172,7 +173,7 @@ cdef inline void first_accumulate(
     const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
     Outside* outside
 ) noexcept nogil:
-    accumulate(FIRST, x, labels, n, n_groups, tables, outside)
+    accumulate_ends(FIRST, x, labels, n, n_groups, tables[0], outside)
 
 
 cdef inline void first_merge(
@@ -189,7 +190,7 @@ cdef inline void last_accumulate(
     const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
     Outside* outside
 ) noexcept nogil:
-    accumulate(LAST, x, labels, n, n_groups, tables, outside)
+    accumulate_ends(LAST, x, labels, n, n_groups, tables[0], outside)
 
 
 cdef inline void last_merge(

@@ -2,7 +2,7 @@
 
 How many groups there are need not be said.  Then the greatest of a few labels is taken for the
 greatest of all: a look at every label would be another pass over memory.  While the kernel works it
-notices a label that is greater, and after that works once more.
+notices a label that is greater, stops there, and begins again.
 """
 # Safe for free-threaded Python: module state is written at import only.
 
@@ -243,6 +243,7 @@ cdef object _few(int name, ndarray values, ndarray labels, npy_intp n_groups, do
     job.kernel = _table.kernels[name][code]
     job.label_dtype = dtype_code(labels) == INT32
     job.n_groups = <int>n_groups
+    job.piece = PyArray_SIZE(labels)
     job.ddof = ddof
     job.out, job.out_size = PyArray_BYTES(out), PyArray_ITEMSIZE(out)
     do_piece(&job, PyArray_BYTES(values), PyArray_BYTES(labels), PyArray_SIZE(labels), tables,
