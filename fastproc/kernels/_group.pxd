@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 
 from fastproc.kernels._common cimport scalar
 from fastproc.kernels._grouped cimport (
-    COUNT, FIRST, LAST, MAX, MEAN, MIN, STD, SUM, VAR, WEIGHT, Number, Outside,
+    COUNT, FIRST, LAST, MAX, MEAN, MIN, STD, SUM, TABLES, VAR, WEIGHT, Number, Outside,
 )
 
 cdef extern from *:
@@ -199,35 +199,38 @@ cdef inline bint are_numbers(const scalar* x, Py_ssize_t n) noexcept nogil:
     return wide == 0 and narrow == 0
 
 
-cdef inline void take_labelled(
-    int kernel, Number* table, scalar x, label_t label, int64_t n_groups, bint all_count
+cdef inline void take_all(
+    int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, Number** tables
 ) noexcept nogil:
-    if all_count or (is_inside(label, n_groups) and (kernel == WEIGHT or x == x)):
-        take(kernel, table + label * state_size(kernel, x), x)
-
-
-cdef inline void take_block(
-    int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups,
-    Number** tables, bint all_count
-) noexcept nogil:
-    """Take elements; `all_count` says that all are in groups, and no NaN unless it counts."""
+    """Take elements that all are in groups, and no NaN unless it counts."""
     cdef Number* first = tables[0]
     cdef Number* second = tables[1]
     cdef Number* third = tables[2]
     cdef Number* fourth = tables[3]
+    cdef int size = state_size(kernel, <scalar>0)
     cdef Py_ssize_t i = 0, j
     while i + STEP <= n:
         prefetch(x + i + AHEAD)
         prefetch(labels + i + AHEAD)
         for j in range(i, i + STEP, 4):
-            take_labelled(kernel, first, x[j], labels[j], n_groups, all_count)
-            take_labelled(kernel, second, x[j + 1], labels[j + 1], n_groups, all_count)
-            take_labelled(kernel, third, x[j + 2], labels[j + 2], n_groups, all_count)
-            take_labelled(kernel, fourth, x[j + 3], labels[j + 3], n_groups, all_count)
+            take(kernel, first + labels[j] * size, x[j])
+            take(kernel, second + labels[j + 1] * size, x[j + 1])
+            take(kernel, third + labels[j + 2] * size, x[j + 2])
+            take(kernel, fourth + labels[j + 3] * size, x[j + 3])
         i += STEP
-    while i < n:
-        take_labelled(kernel, first, x[i], labels[i], n_groups, all_count)
-        i += 1
+    for j in range(i, n):
+        take(kernel, tables[j % TABLES] + labels[j] * size, x[j])
+
+
+cdef inline void take_some(
+    int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups,
+    Number** tables
+) noexcept nogil:
+    """Take those elements that are in groups, and NaN only if it counts."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if is_inside(labels[i], n_groups) and (kernel == WEIGHT or x[i] == x[i]):
+            take(kernel, tables[i % TABLES] + labels[i] * state_size(kernel, x[i]), x[i])
 
 
 cdef inline void accumulate(
@@ -240,9 +243,9 @@ cdef inline void accumulate(
         size = min(n - start, <Py_ssize_t>BLOCK)
         if are_inside(labels + start, size, n_groups, outside) and (
                 kernel == WEIGHT or are_numbers(x + start, size)):
-            take_block(kernel, x + start, labels + start, size, n_groups, tables, True)
+            take_all(kernel, x + start, labels + start, size, tables)
         else:
-            take_block(kernel, x + start, labels + start, size, n_groups, tables, False)
+            take_some(kernel, x + start, labels + start, size, n_groups, tables)
         start += size
 
 
