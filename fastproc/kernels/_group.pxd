@@ -6,23 +6,13 @@ which kernel they serve by a constant.  Contracts in ``_grouped.pxd``.
 """
 
 from libc.math cimport NAN, sqrt
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fastproc.kernels._common cimport scalar
+from fastproc.kernels._common cimport prefetch, scalar
 from fastproc.kernels._grouped cimport (
-    COUNT, FIRST, LAST, MAX, MEAN, MIN, STD, SUM, TABLES, VAR, WEIGHT, Number, Outside,
+    COUNT, FIRST, LAST, MAX, MEAN, MIN, MOST_NUMBERS, STD, SUM, TABLES, VAR, WEIGHT, Number,
+    Outside,
 )
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define fastproc_prefetch(p) __builtin_prefetch(p)
-    #else
-    #define fastproc_prefetch(p) ((void)(p))
-    #endif
-    """
-    # Fetch the cache line at an address, which may be no memory at all.
-    void prefetch "fastproc_prefetch"(const void* address) nogil
 
 ctypedef fused label_t:
     int64_t
@@ -79,10 +69,9 @@ cdef inline void take(int kernel, Number* state, scalar x) noexcept nogil:
         state[0].f += <double>x
         state[1].f += 1
     elif kernel == VAR:
-        distance = <double>x - state[0].f
-        if distance != distance and state[3].f == 0:        # one branch for all but the first
+        if state[3].f == 0:
             state[0].f = <double>x
-            distance = <double>x - <double>x
+        distance = <double>x - state[0].f
         state[1].f += distance
         state[2].f += distance * distance
         state[3].f += 1
@@ -169,7 +158,10 @@ cdef inline void clear_states(
 
 
 cdef inline bint is_inside(label_t label, int64_t n_groups) noexcept nogil:
-    return (label >= 0) & (label < n_groups)
+    if label_t is int64_t:
+        return <uint64_t>label < <uint64_t>n_groups     # a negative one is large
+    else:
+        return <uint32_t>label < <uint32_t>n_groups
 
 
 cdef inline bint are_inside(
@@ -226,11 +218,21 @@ cdef inline void take_some(
     int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups,
     Number** tables
 ) noexcept nogil:
-    """Take those elements that are in groups, and NaN only if it counts."""
+    """Take those elements that are in groups, and NaN only if it counts.
+
+    The others go into a state that nobody reads: branches that cannot be foreseen take longer.
+    """
+    cdef Number nobodys[MOST_NUMBERS]
+    cdef Number* table
+    cdef label_t label
+    cdef bint counts
     cdef Py_ssize_t i
+    cleared(kernel, nobodys, <scalar>0)
     for i in range(n):
-        if is_inside(labels[i], n_groups) and (kernel == WEIGHT or x[i] == x[i]):
-            take(kernel, tables[i % TABLES] + labels[i] * state_size(kernel, x[i]), x[i])
+        counts = is_inside(labels[i], n_groups) & (kernel == WEIGHT or x[i] == x[i])
+        table = tables[i % TABLES] if counts else nobodys
+        label = labels[i] if counts else 0
+        take(kernel, table + label * state_size(kernel, x[i]), x[i])
 
 
 cdef inline void accumulate(
@@ -260,7 +262,9 @@ cdef inline void accumulate_ends(
     cdef Py_ssize_t n_empty = n_groups, done = 0, i
     cdef Number* state
     are_inside(labels, n, n_groups, outside)
-    while done < n and n_empty > 0 and not outside.beyond:
+    if outside.beyond:
+        return
+    while done < n and n_empty > 0:
         i = done if kernel == FIRST else n - 1 - done
         if is_inside(labels[i], n_groups):
             state = table + labels[i] * state_size(kernel, x[i])

@@ -13,6 +13,10 @@ from fastproc.kernels._common cimport N_DTYPES
 cdef enum:
     TABLES = 4
 
+# The most numbers that a state has.
+cdef enum:
+    MOST_NUMBERS = 4
+
 # The kernels.
 cdef enum:
     SUM = 0
@@ -24,7 +28,7 @@ cdef enum:
     COUNT
     FIRST
     LAST
-    WEIGHT              # a sum to which NaN counts, for bincount
+    WEIGHT              # a sum to which NaN counts, for bincount; of floats it is written in double
     N_GROUPED
 
 # A floating or an integer quantity, by the kernel's dtype.
@@ -74,5 +78,10 @@ cdef struct Grouped:
     merge_t merge
     finalize_t finalize
 
+# Find the least and the greatest of `n` labels, 0 and -1 included.
+ctypedef void (*limits_t)(
+    const void* labels, Py_ssize_t n, int64_t* least, int64_t* greatest) noexcept nogil
+
 cdef struct GroupedTable:
+    limits_t limits[2]                # by the dtype of the labels
     Grouped kernels[N_GROUPED][N_DTYPES]

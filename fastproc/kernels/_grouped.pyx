@@ -38,6 +38,7 @@ from fastproc.kernels._grouped cimport (
     accumulate_t,
     clear_t,
     finalize_t,
+    limits_t,
     merge_t,
 )
 
@@ -205,6 +206,17 @@ cdef inline void var_settle(Number* table, Py_ssize_t n_groups) noexcept nogil:
         settled(table + 4 * i)
 
 
+cdef void find_limits(
+    const label_t* labels, Py_ssize_t n, int64_t* least, int64_t* greatest
+) noexcept nogil:
+    cdef label_t low = 0, high = -1
+    cdef Py_ssize_t i
+    for i in range(n):
+        low = labels[i] if labels[i] < low else low
+        high = labels[i] if labels[i] > high else high
+    least[0], greatest[0] = low, high
+
+
 # The table ---------------------------------------------------------------------------------------
 
 cdef void _enter(
@@ -229,7 +241,8 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
            <accumulate_t>sum_accumulate[scalar, int], <merge_t>sum_merge[scalar], sums)
     _enter(WEIGHT, dtype, 1, <clear_t>weight_clear[scalar],
            <accumulate_t>weight_accumulate[scalar, int64_t],
-           <accumulate_t>weight_accumulate[scalar, int], <merge_t>weight_merge[scalar], sums)
+           <accumulate_t>weight_accumulate[scalar, int], <merge_t>weight_merge[scalar],
+           <finalize_t>finalize_groups[double] if has_nan(<scalar>0) else wholes)
     _enter(COUNT, dtype, 1, <clear_t>count_clear[scalar],
            <accumulate_t>count_accumulate[scalar, int64_t],
            <accumulate_t>count_accumulate[scalar, int], <merge_t>count_merge[scalar], wholes)
@@ -262,6 +275,8 @@ _fill[double](NULL, FLOAT64)
 _fill[float](NULL, FLOAT32)
 _fill[int64_t](NULL, INT64)
 _fill[int](NULL, INT32)
+_table.limits[0] = <limits_t>find_limits[int64_t]
+_table.limits[1] = <limits_t>find_limits[int]
 
 #: The table of this CPU level.
 table = table_capsule(&_table)
