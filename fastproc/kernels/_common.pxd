@@ -38,3 +38,14 @@ ctypedef fused scalar:
 cdef inline object table_capsule(void* table):
     """Return a family's table as the capsule in which it is handed out."""
     return PyCapsule_New(table, b"fastproc.kernels.table", NULL)
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define fastproc_prefetch(p) __builtin_prefetch(p)
+    #else
+    #define fastproc_prefetch(p) ((void)(p))
+    #endif
+    """
+    # Fetch the cache line at an address, which may be no memory at all.
+    void prefetch "fastproc_prefetch"(const void* address) nogil

@@ -8,14 +8,25 @@ which kernel they serve by a constant.  Contracts in ``_grouped.pxd``.
 from libc.math cimport NAN, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fastproc.kernels._common cimport scalar
+from fastproc.kernels._common cimport prefetch, scalar
 from fastproc.kernels._grouped cimport (
-    COUNT, FIRST, LAST, MAX, MEAN, MIN, STD, SUM, VAR, WEIGHT, Number, Outside,
+    COUNT, FIRST, LAST, MAX, MEAN, MIN, MOST_NUMBERS, STD, SUM, TABLES, VAR, WEIGHT, Number,
+    Outside,
 )
 
 ctypedef fused label_t:
     int64_t
     int
+
+cdef enum:
+    # Elements that are looked at together before they are taken: 4 KiB, so that they are still in
+    # the first-level cache then.
+    BLOCK = 256
+    # How far ahead elements are fetched: the processor's own prefetcher stops where a page ends.
+    # It is worth a tenth of the time of 10^5 elements and a quarter of that of 10^7.
+    AHEAD = 512
+    # Elements between two fetches: a cache line of 64 bytes.
+    STEP = 8
 
 
 # States ------------------------------------------------------------------------------------------
@@ -58,10 +69,9 @@ cdef inline void take(int kernel, Number* state, scalar x) noexcept nogil:
         state[0].f += <double>x
         state[1].f += 1
     elif kernel == VAR:
-        distance = <double>x - state[0].f
-        if distance != distance and state[3].f == 0:        # one branch for all but the first
+        if state[3].f == 0:
             state[0].f = <double>x
-            distance = <double>x - <double>x
+        distance = <double>x - state[0].f
         state[1].f += distance
         state[2].f += distance * distance
         state[3].f += 1
@@ -73,13 +83,20 @@ cdef inline void take(int kernel, Number* state, scalar x) noexcept nogil:
             state[0].f = state[0].f if state[0].f < x else x
         elif kernel == MAX:
             state[0].f = state[0].f if state[0].f > x else x
-        elif kernel == LAST or state[0].f != state[0].f:
+        else:
             state[0].f = x
     else:
-        if (kernel == LAST or state[1].i == 0
+        if (kernel == FIRST or kernel == LAST or state[1].i == 0
                 or (kernel == MIN and x < state[0].i) or (kernel == MAX and x > state[0].i)):
             state[0].i = <int64_t>x
         state[1].i = 1
+
+
+cdef inline bint is_empty(const Number* state, scalar tag) noexcept nogil:
+    """Tell whether a group has no first or last element yet."""
+    if has_nan(tag):
+        return state[0].f != state[0].f
+    return state[1].i == 0
 
 
 cdef inline void settled(Number* state) noexcept nogil:
@@ -140,46 +157,121 @@ cdef inline void clear_states(
         cleared(kernel, table + i * state_size(kernel, tag), tag)
 
 
-cdef inline void take_labelled(
-    int kernel, Number* table, scalar x, label_t label, int64_t n_groups, Outside* outside
-) noexcept nogil:
-    """Add an element to its group's state if it is in a group.
-
-    Branches that nearly always go one way are quicker than to compute where an element without a
-    group would go, and than to look at a batch's labels beforehand.
-    """
-    cdef bint is_inside
+cdef inline bint is_inside(label_t label, int64_t n_groups) noexcept nogil:
     if label_t is int64_t:
-        is_inside = <uint64_t>label < <uint64_t>n_groups     # a negative one is large
+        return <uint64_t>label < <uint64_t>n_groups     # a negative one is large
     else:
-        is_inside = <uint32_t>label < <uint32_t>n_groups
-    if not is_inside:
-        if label < 0:
-            outside.below = True
-        else:
-            outside.beyond = True
-    elif kernel == WEIGHT or x == x:
-        take(kernel, table + label * state_size(kernel, x), x)
+        return <uint32_t>label < <uint32_t>n_groups
+
+
+cdef inline bint are_inside(
+    const label_t* labels, Py_ssize_t n, int64_t n_groups, Outside* outside
+) noexcept nogil:
+    """Tell whether all labels are groups' numbers; note on which side there are others."""
+    # Asked of the sign bits, in the labels' own width, which is vectorised best.
+    cdef label_t last = <label_t>(n_groups - 1), below = 0, beyond = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        below |= labels[i]
+        beyond |= (last - labels[i]) & ~labels[i]
+    outside.below |= below < 0
+    outside.beyond |= beyond < 0
+    return below >= 0 and beyond >= 0
+
+
+cdef inline bint are_numbers(const scalar* x, Py_ssize_t n) noexcept nogil:
+    cdef int64_t wide = 0
+    cdef int narrow = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        if scalar is double:
+            wide |= x[i] != x[i]
+        elif scalar is float:
+            narrow |= x[i] != x[i]
+    return wide == 0 and narrow == 0
+
+
+cdef inline void take_all(
+    int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, Number** tables
+) noexcept nogil:
+    """Take elements that all are in groups, and no NaN unless it counts."""
+    cdef Number* first = tables[0]
+    cdef Number* second = tables[1]
+    cdef Number* third = tables[2]
+    cdef Number* fourth = tables[3]
+    cdef int size = state_size(kernel, <scalar>0)
+    cdef Py_ssize_t i = 0, j
+    while i + STEP <= n:
+        prefetch(x + i + AHEAD)
+        prefetch(labels + i + AHEAD)
+        for j in range(i, i + STEP, 4):
+            take(kernel, first + labels[j] * size, x[j])
+            take(kernel, second + labels[j + 1] * size, x[j + 1])
+            take(kernel, third + labels[j + 2] * size, x[j + 2])
+            take(kernel, fourth + labels[j + 3] * size, x[j + 3])
+        i += STEP
+    for j in range(i, n):
+        take(kernel, tables[j % TABLES] + labels[j] * size, x[j])
+
+
+cdef inline void take_some(
+    int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups,
+    Number** tables
+) noexcept nogil:
+    """Take those elements that are in groups, and NaN only if it counts.
+
+    The others go into a state that nobody reads: branches that cannot be foreseen take longer.
+    """
+    cdef Number nobodys[MOST_NUMBERS]
+    cdef Number* table
+    cdef label_t label
+    cdef bint counts
+    cdef Py_ssize_t i
+    cleared(kernel, nobodys, <scalar>0)
+    for i in range(n):
+        counts = is_inside(labels[i], n_groups) & (kernel == WEIGHT or x[i] == x[i])
+        table = tables[i % TABLES] if counts else nobodys
+        label = labels[i] if counts else 0
+        take(kernel, table + label * state_size(kernel, x[i]), x[i])
 
 
 cdef inline void accumulate(
     int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups,
     Number** tables, Outside* outside
 ) noexcept nogil:
-    cdef Number* first = tables[0]
-    cdef Number* second = tables[1]
-    cdef Number* third = tables[2]
-    cdef Number* fourth = tables[3]
-    cdef Py_ssize_t i = 0
-    while i + 4 <= n:
-        take_labelled(kernel, first, x[i], labels[i], n_groups, outside)
-        take_labelled(kernel, second, x[i + 1], labels[i + 1], n_groups, outside)
-        take_labelled(kernel, third, x[i + 2], labels[i + 2], n_groups, outside)
-        take_labelled(kernel, fourth, x[i + 3], labels[i + 3], n_groups, outside)
-        i += 4
-    while i < n:
-        take_labelled(kernel, first, x[i], labels[i], n_groups, outside)
-        i += 1
+    """Take all elements, or those before a label that is beyond, for which there is no result."""
+    cdef Py_ssize_t start = 0, size
+    while start < n and not outside.beyond:
+        size = min(n - start, <Py_ssize_t>BLOCK)
+        if are_inside(labels + start, size, n_groups, outside) and (
+                kernel == WEIGHT or are_numbers(x + start, size)):
+            take_all(kernel, x + start, labels + start, size, tables)
+        else:
+            take_some(kernel, x + start, labels + start, size, n_groups, tables)
+        start += size
+
+
+cdef inline void accumulate_ends(
+    int kernel, const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups,
+    Number* table, Outside* outside
+) noexcept nogil:
+    """Give each group its first element or, from behind, its last.
+
+    Once all groups have one, which is soon in most data, nothing is left but to check the labels.
+    """
+    cdef Py_ssize_t n_empty = n_groups, done = 0, i
+    cdef Number* state
+    are_inside(labels, n, n_groups, outside)
+    if outside.beyond:
+        return
+    while done < n and n_empty > 0:
+        i = done if kernel == FIRST else n - 1 - done
+        if is_inside(labels[i], n_groups):
+            state = table + labels[i] * state_size(kernel, x[i])
+            if is_empty(state, x[i]) and x[i] == x[i]:
+                take(kernel, state, x[i])
+                n_empty -= 1
+        done += 1
 
 
 cdef inline void merge_tables(

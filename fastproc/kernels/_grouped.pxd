@@ -13,6 +13,10 @@ from fastproc.kernels._common cimport N_DTYPES
 cdef enum:
     TABLES = 4
 
+# The most numbers that a state has.
+cdef enum:
+    MOST_NUMBERS = 4
+
 # The kernels.
 cdef enum:
     SUM = 0
@@ -24,7 +28,7 @@ cdef enum:
     COUNT
     FIRST
     LAST
-    WEIGHT              # a sum to which NaN counts, for bincount
+    WEIGHT              # a sum to which NaN counts, for bincount; of floats it is written in double
     N_GROUPED
 
 # A floating or an integer quantity, by the kernel's dtype.
@@ -40,7 +44,8 @@ cdef struct Outside:
 # States for n_groups empty groups.
 ctypedef void (*clear_t)(Number* table, Py_ssize_t n_groups) noexcept nogil
 
-# Change the states of `n` elements' groups, in TABLES tables, which may be one.
+# Change the states of `n` elements' groups, in TABLES tables, some of which or all may be one.  It
+# may stop at a label that is beyond.
 ctypedef void (*accumulate_t)(
     const void* x, const void* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
     Outside* outside) noexcept nogil
@@ -73,5 +78,10 @@ cdef struct Grouped:
     merge_t merge
     finalize_t finalize
 
+# Find the least and the greatest of `n` labels, 0 and -1 included.
+ctypedef void (*limits_t)(
+    const void* labels, Py_ssize_t n, int64_t* least, int64_t* greatest) noexcept nogil
+
 cdef struct GroupedTable:
+    limits_t limits[2]                # by the dtype of the labels
     Grouped kernels[N_GROUPED][N_DTYPES]

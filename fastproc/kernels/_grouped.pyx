@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t
 from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64, scalar, table_capsule
 from fastproc.kernels._group cimport (
     accumulate,
+    accumulate_ends,
     clear_states,
     finalize_groups,
     finalize_wholes,
@@ -37,6 +38,7 @@ from fastproc.kernels._grouped cimport (
     accumulate_t,
     clear_t,
     finalize_t,
+    limits_t,
     merge_t,
 )
 
@@ -172,7 +174,7 @@ cdef inline void first_accumulate(
     const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
     Outside* outside
 ) noexcept nogil:
-    accumulate(FIRST, x, labels, n, n_groups, tables, outside)
+    accumulate_ends(FIRST, x, labels, n, n_groups, tables[0], outside)
 
 
 cdef inline void first_merge(
@@ -189,7 +191,7 @@ cdef inline void last_accumulate(
     const scalar* x, const label_t* labels, Py_ssize_t n, int64_t n_groups, Number** tables,
     Outside* outside
 ) noexcept nogil:
-    accumulate(LAST, x, labels, n, n_groups, tables, outside)
+    accumulate_ends(LAST, x, labels, n, n_groups, tables[0], outside)
 
 
 cdef inline void last_merge(
@@ -202,6 +204,17 @@ cdef inline void var_settle(Number* table, Py_ssize_t n_groups) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n_groups):
         settled(table + 4 * i)
+
+
+cdef void find_limits(
+    const label_t* labels, Py_ssize_t n, int64_t* least, int64_t* greatest
+) noexcept nogil:
+    cdef label_t low = 0, high = -1
+    cdef Py_ssize_t i
+    for i in range(n):
+        low = labels[i] if labels[i] < low else low
+        high = labels[i] if labels[i] > high else high
+    least[0], greatest[0] = low, high
 
 
 # The table ---------------------------------------------------------------------------------------
@@ -228,7 +241,8 @@ cdef void _fill(scalar* tag, int dtype) noexcept:
            <accumulate_t>sum_accumulate[scalar, int], <merge_t>sum_merge[scalar], sums)
     _enter(WEIGHT, dtype, 1, <clear_t>weight_clear[scalar],
            <accumulate_t>weight_accumulate[scalar, int64_t],
-           <accumulate_t>weight_accumulate[scalar, int], <merge_t>weight_merge[scalar], sums)
+           <accumulate_t>weight_accumulate[scalar, int], <merge_t>weight_merge[scalar],
+           <finalize_t>finalize_groups[double] if has_nan(<scalar>0) else wholes)
     _enter(COUNT, dtype, 1, <clear_t>count_clear[scalar],
            <accumulate_t>count_accumulate[scalar, int64_t],
            <accumulate_t>count_accumulate[scalar, int], <merge_t>count_merge[scalar], wholes)
@@ -261,6 +275,8 @@ _fill[double](NULL, FLOAT64)
 _fill[float](NULL, FLOAT32)
 _fill[int64_t](NULL, INT64)
 _fill[int](NULL, INT32)
+_table.limits[0] = <limits_t>find_limits[int64_t]
+_table.limits[1] = <limits_t>find_limits[int]
 
 #: The table of this CPU level.
 table = table_capsule(&_table)

@@ -37,12 +37,10 @@ cdef enum:
 ctypedef void (*place_t)(
     const void* x, Py_ssize_t n, const Bins* bins, int* numbers) noexcept nogil
 
-# Go on from cells of the axes so far, -1 for none, to those of one more.
+# Go on from cells of the axes so far, of which there are `n_before`, to those of one more axis.
+# What is in no cell has the number of cells in place of a cell's, before and after.
 ctypedef void (*combine_t)(
-    const int* numbers, Py_ssize_t n, int n_bins, int* cells) noexcept nogil
-
-# Put n_cells in place of -1.
-ctypedef void (*close_t)(int* cells, Py_ssize_t n, int n_cells) noexcept nogil
+    const int* numbers, Py_ssize_t n, int n_bins, int n_before, int* cells) noexcept nogil
 
 # Count cells in HISTOGRAM_TABLES tables, which may be one; each has one more place than cells.
 ctypedef void (*count_t)(
@@ -55,6 +53,5 @@ ctypedef void (*weigh_t)(
 cdef struct HistogramTable:
     place_t places[N_DTYPES]
     combine_t combine
-    close_t close
     count_t count
     weigh_t weigh

@@ -155,17 +155,14 @@ cdef inline void place_elements(
 
 # Cells -------------------------------------------------------------------------------------------
 
-cdef void combine(const int* numbers, Py_ssize_t n, int n_bins, int* cells) noexcept nogil:
+cdef void combine(
+    const int* numbers, Py_ssize_t n, int n_bins, int n_before, int* cells
+) noexcept nogil:
+    cdef int nowhere = n_before * n_bins
     cdef Py_ssize_t i
     for i in range(n):
         cells[i] = cells[i] * n_bins + numbers[i] if (
-            (cells[i] >= 0) & (numbers[i] < n_bins)) else -1
-
-
-cdef void close(int* cells, Py_ssize_t n, int n_cells) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        cells[i] = cells[i] if cells[i] >= 0 else n_cells
+            (cells[i] < n_before) & (numbers[i] < n_bins)) else nowhere
 
 
 cdef void count(const int* cells, Py_ssize_t n, unsigned int** tables) noexcept nogil:
@@ -211,7 +208,6 @@ _table.places[FLOAT32] = <place_t>place_elements[float]
 _table.places[INT64] = <place_t>place_elements[int64_t]
 _table.places[INT32] = <place_t>place_elements[int]
 _table.combine = combine
-_table.close = close
 _table.count = count
 _table.weigh = weigh
 

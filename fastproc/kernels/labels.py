@@ -115,6 +115,6 @@ def as_lines(name: str, values: Array, labels: Array, axis: Any) -> tuple[Array,
             f"{name}: labels have shape {labels.shape}; along axis {number} of values of shape "
             f"{values.shape} they must have shape ({values.shape[number]},)"
         )
-    moved = np.moveaxis(values, number, -1)
+    moved = values if values.ndim == 1 else np.moveaxis(values, number, -1)
     shape = moved.shape[:-1]
     return np.asarray(moved, order="C").reshape(math.prod(shape), labels.size), shape

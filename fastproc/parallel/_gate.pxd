@@ -4,6 +4,8 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 from cpython.object cimport PyObject, PyObject_TypeCheck, PyTypeObject
 from numpy cimport (
+    NPY_ARRAY_ALIGNED,
+    NPY_ARRAY_C_CONTIGUOUS,
     NPY_BYTE,
     NPY_DOUBLE,
     NPY_FLOAT,
@@ -13,13 +15,16 @@ from numpy cimport (
     NPY_LONG,
     NPY_LONGLONG,
     NPY_ULONGLONG,
+    PyArray_CHKFLAGS,
     PyArray_Check,
     PyArray_FROM_O,
+    PyArray_NDIM,
+    PyArray_SIZE,
     PyArray_TYPE,
     ndarray,
 )
 
-from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64
+from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT32, INT64
 
 
 cdef extern from "Python.h":
@@ -125,6 +130,15 @@ cdef inline bint is_array(object x) except -1:
     # What `validate.is_masked` does, in C.
     ma = (<dict>PyImport_GetModuleDict()).get("numpy.ma")
     return ma is None or not PyObject_TypeCheck(x, <PyTypeObject*>ma.MaskedArray)
+
+
+cdef inline bint is_short_line(object x) except -1:
+    """Tell whether `x` is a short contiguous array of one axis and a compiled dtype."""
+    return (
+        is_array(x) and PyArray_NDIM(<ndarray>x) == 1 and PyArray_SIZE(<ndarray>x) <= CHUNK
+        and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
+        and dtype_code(<ndarray>x) >= 0
+    )
 
 
 cdef inline object as_input(object x):

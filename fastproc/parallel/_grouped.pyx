@@ -2,7 +2,7 @@
 
 How many groups there are need not be said.  Then the greatest of a few labels is taken for the
 greatest of all: a look at every label would be another pass over memory.  While the kernel works it
-notices a label that is greater, and after that works once more.
+notices a label that is greater, stops there, and begins again.
 """
 # Safe for free-threaded Python: module state is written at import only.
 
@@ -12,25 +12,28 @@ from libc.stdint cimport int64_t
 from numpy cimport (
     NPY_ARRAY_ALIGNED,
     NPY_ARRAY_C_CONTIGUOUS,
+    NPY_DOUBLE,
     PyArray_BYTES,
     PyArray_CHKFLAGS,
+    PyArray_Cast,
     PyArray_DATA,
     PyArray_DIMS,
     PyArray_EMPTY,
     PyArray_ITEMSIZE,
-    PyArray_NDIM,
     PyArray_SIZE,
     import_array,
     ndarray,
     npy_intp,
 )
 
-from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64, INT32, INT64
+from fastproc.kernels._common cimport FLOAT32, FLOAT64, INT32, INT64
 from fastproc.kernels._grouped cimport (
-    COUNT, FIRST, LAST, MAX, MEAN, MIN, STD, SUM, TABLES, VAR, WEIGHT,
+    COUNT, FIRST, LAST, MAX, MEAN, MIN, MOST_NUMBERS, STD, SUM, TABLES, VAR, WEIGHT,
 )
 from fastproc.kernels._grouped cimport GroupedTable, Number, Outside
-from fastproc.parallel._gate cimport dtype_code, is_array, item_size, table_of, type_number
+from fastproc.parallel._gate cimport (
+    dtype_code, is_array, is_short_line, item_size, table_of, type_number,
+)
 from fastproc.parallel._grouped_job cimport (
     Ending, GroupedJob, do_piece, do_unit, finish, finish_line, table_size,
 )
@@ -51,8 +54,6 @@ cdef enum:
     MANY = 4096
     # Groups for whose tables the stack has room: 64 KiB.
     FEW = 512
-    # Of a state.
-    MOST_NUMBERS = 4
     # With more groups than this it is asked whether there is memory for them.
     MANY_GROUPS = 1 << 20
 
@@ -195,39 +196,16 @@ cdef object _compute(
     return out
 
 
-ctypedef fused label_t:
-    int64_t
-    int
+cdef inline bint _are_labels(object x) except -1:
+    """Tell whether `x` is a short line of labels."""
+    return is_short_line(x) and dtype_code(<ndarray>x) >= INT64
 
 
-cdef inline int _find_limits(
-    const label_t* labels, Py_ssize_t n, int64_t* least, int64_t* greatest
-) noexcept:
-    cdef label_t low = 0, high = -1
-    cdef Py_ssize_t i
-    for i in range(n):
-        low = labels[i] if labels[i] < low else low
-        high = labels[i] if labels[i] > high else high
-    least[0], greatest[0] = low, high
+cdef inline int _find_limits(ndarray labels, int64_t* least, int64_t* greatest) noexcept:
+    """Find the least and the greatest label, 0 and -1 included."""
+    _table.limits[dtype_code(labels) == INT32](
+        PyArray_DATA(labels), PyArray_SIZE(labels), least, greatest)
     return 0
-
-
-cdef inline bint _is_line(object x) except -1:
-    """Tell whether `x` is a short contiguous array of one axis and a compiled dtype."""
-    return (
-        is_array(x) and PyArray_NDIM(<ndarray>x) == 1 and PyArray_SIZE(<ndarray>x) <= CHUNK
-        and PyArray_CHKFLAGS(<ndarray>x, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)
-    )
-
-
-cdef bint _find_labels_limits(ndarray labels, int64_t* least, int64_t* greatest) noexcept:
-    """Find the least and the greatest label, 0 and -1 included; False if they are no labels."""
-    cdef int code = dtype_code(labels)
-    if code == INT64:
-        _find_limits(<const int64_t*>PyArray_DATA(labels), PyArray_SIZE(labels), least, greatest)
-    elif code == INT32:
-        _find_limits(<const int*>PyArray_DATA(labels), PyArray_SIZE(labels), least, greatest)
-    return code >= INT64
 
 
 cdef object _few(int name, ndarray values, ndarray labels, npy_intp n_groups, double ddof):
@@ -243,6 +221,7 @@ cdef object _few(int name, ndarray values, ndarray labels, npy_intp n_groups, do
     job.kernel = _table.kernels[name][code]
     job.label_dtype = dtype_code(labels) == INT32
     job.n_groups = <int>n_groups
+    job.piece = PyArray_SIZE(labels)
     job.ddof = ddof
     job.out, job.out_size = PyArray_BYTES(out), PyArray_ITEMSIZE(out)
     do_piece(&job, PyArray_BYTES(values), PyArray_BYTES(labels), PyArray_SIZE(labels), tables,
@@ -255,7 +234,7 @@ cdef inline int _result_code(int name, int code) noexcept:
     """Return the dtype of a kernel's results."""
     if name == COUNT or (name == SUM and code > FLOAT32):
         return INT64
-    if code > FLOAT32 and (name == MEAN or name == VAR or name == STD):
+    if name == WEIGHT or (code > FLOAT32 and (name == MEAN or name == VAR or name == STD)):
         return FLOAT64
     return code
 
@@ -266,14 +245,15 @@ cdef object _group_few(
 ):
     """Take the short way if it leads to the result; else return None."""
     cdef int64_t least, greatest
-    if not (_is_line(values) and _is_line(labels) and dtype_code(<ndarray>values) >= 0
+    if not (is_short_line(values) and _are_labels(labels)
             and PyArray_SIZE(<ndarray>values) == PyArray_SIZE(<ndarray>labels)):
         return None
     if not (axis is None or (type(axis) is int and (axis == -1 or axis == 0))):
         return None
     if not (num_labels is None or (type(num_labels) is int and 0 <= num_labels <= FEW)):
         return None
-    if not _find_labels_limits(<ndarray>labels, &least, &greatest) or greatest >= FEW:
+    _find_limits(<ndarray>labels, &least, &greatest)
+    if greatest >= FEW:
         return None
     if num_labels is None:
         num_labels = greatest + 1
@@ -346,12 +326,14 @@ def group_last(values, labels, num_labels=None, axis=-1, *, workers=None):
 def bincount(x, weights=None, minlength=0, *, workers=None):
     cdef Outside outside
     cdef int64_t smallest, greatest
-    if _is_line(x) and (weights is None or (
-            _is_line(weights) and dtype_code(<ndarray>weights) == FLOAT64
+    if _are_labels(x) and (weights is None or (
+            is_short_line(weights)
             and PyArray_SIZE(<ndarray>weights) == PyArray_SIZE(<ndarray>x))):
-        if (_find_labels_limits(<ndarray>x, &smallest, &greatest) and smallest == 0
-                and greatest < FEW and type(minlength) is int and 0 <= minlength <= FEW
-                and threads_for(workers, 0, 1) > 0):
+        _find_limits(<ndarray>x, &smallest, &greatest)
+        if (smallest == 0 and greatest < FEW and type(minlength) is int
+                and 0 <= minlength <= FEW and threads_for(workers, 0, 1) > 0):
+            if weights is not None and dtype_code(<ndarray>weights) > FLOAT32:
+                weights = PyArray_Cast(<ndarray>weights, NPY_DOUBLE)
             return _few(COUNT if weights is None else WEIGHT,
                         <ndarray>(x if weights is None else weights), <ndarray>x,
                         max(greatest + 1, <int64_t>minlength), 0)
@@ -363,7 +345,10 @@ def bincount(x, weights=None, minlength=0, *, workers=None):
         counts = _compute(COUNT, "bincount", numbers, numbers.reshape(1, -1), None, least,
                           0, np.int64, workers, &outside)
     else:
-        weights = validate.as_weights("bincount", weights)
+        if not (is_array(weights) and dtype_code(<ndarray>weights) == FLOAT32
+                and PyArray_CHKFLAGS(
+                    <ndarray>weights, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED)):
+            weights = validate.as_weights("bincount", weights)
         if weights.shape != numbers.shape:
             raise ValueError(
                 f"bincount: weights have shape {weights.shape}; like x they must have shape "

@@ -12,9 +12,10 @@ from fastproc.kernels._grouped cimport TABLES, Grouped, Number, Outside
 from fastproc.shm._atomic cimport atomic_store
 
 cdef enum:
-    # Bytes of tables that are used in turn.  Some are then in the second-level cache, which costs
-    # labels in no order little, and those in runs still take half the time.
-    TABLES_BYTES = 1 << 16
+    # Bytes of tables that are used in turn: most of a first-level cache.
+    TABLES_BYTES = 1 << 15
+    # Elements for each state that is cleared and merged.
+    LEAST_PER_STATE = 4
 
 # What a unit leaves besides its table.
 cdef struct Ending:
@@ -46,9 +47,12 @@ cdef inline Py_ssize_t table_size(const GroupedJob* job) noexcept nogil:
 
 
 cdef inline int n_tables(const GroupedJob* job) noexcept nogil:
-    if job.kernel.has_order or table_size(job) * TABLES * sizeof(Number) > TABLES_BYTES:
-        return 1
-    return TABLES
+    """Return how many tables take turns: as many as stay in the cache and are worth merging."""
+    cdef int count = 1 if job.kernel.has_order else TABLES
+    while count > 1 and (count * table_size(job) * <Py_ssize_t>sizeof(Number) > TABLES_BYTES
+                         or LEAST_PER_STATE * count * <Py_ssize_t>job.n_groups > job.piece):
+        count //= 2
+    return count
 
 
 cdef inline void do_piece(
@@ -60,7 +64,7 @@ cdef inline void do_piece(
     cdef int count = n_tables(job), i
     outside.below = outside.beyond = False
     for i in range(TABLES):
-        tables[i] = table if i == 0 or count == 1 else scratch + (i - 1) * table_size(job)
+        tables[i] = table if i % count == 0 else scratch + (i % count - 1) * table_size(job)
         if i < count:
             job.kernel.clear(tables[i], job.n_groups)
     job.kernel.accumulate[job.label_dtype](x, labels, n, job.n_groups, tables, outside)

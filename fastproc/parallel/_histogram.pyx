@@ -11,19 +11,26 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.math cimport fabs, fmax, isfinite
 from libc.stdint cimport int64_t
 from numpy cimport (
+    NPY_DOUBLE,
+    NPY_FLOAT,
+    NPY_INT64,
     PyArray_BYTES,
+    PyArray_Cast,
     PyArray_DATA,
+    PyArray_EMPTY,
     PyArray_SIZE,
     PyArray_STRIDES,
+    PyArray_ZEROS,
     import_array,
     ndarray,
+    npy_intp,
 )
 
-from fastproc.kernels._common cimport FLOAT64
+from fastproc.kernels._common cimport FLOAT32, FLOAT64
 from fastproc.kernels._histogram cimport Bins, HistogramTable
 from fastproc.kernels._search cimport Index, SearchTable
-from fastproc.parallel._gate cimport dtype_code, item_size, table_of
-from fastproc.parallel._histogram_job cimport MAX_AXES, HistogramJob, do_unit
+from fastproc.parallel._gate cimport dtype_code, is_short_line, item_size, table_of
+from fastproc.parallel._histogram_job cimport MAX_AXES, HistogramJob, do_few, do_unit
 from fastproc.parallel._threads cimport run_units, threads_for
 
 from fastproc import plan
@@ -46,6 +53,8 @@ cdef enum:
     # Bits behind the point of a place: with fewer a batch would often have one in doubt.
     LEAST_SHIFT = 15
     MOST_SHIFT = 24
+    # Of few elements, which are added straight to the result: 512 KiB.
+    FEW_CELLS = 1 << 16
 
 
 # The job -----------------------------------------------------------------------------------------
@@ -68,7 +77,7 @@ cdef int _prepare(
         job.axes[i].itemsize = item_size(dtype_code(column))
         job.axes[i].stride = PyArray_STRIDES(column)[0]
         _set_bins(&job.axes[i].bins, <ndarray>edges[i], margins[i])
-        if margins[i] > MOST_MARGIN:
+        if job.axes[i].bins.shift == 0 and margins[i] > MOST_MARGIN:
             _make_index(&job.axes[i].bins, &indexes[i])
         job.n_cells *= job.axes[i].bins.n_bins
     job.weights = NULL if weights is None else <const double*>PyArray_DATA(<ndarray>weights)
@@ -86,9 +95,10 @@ cdef int _set_bins(Bins* bins, ndarray edges, double margin) except -1:
     bins.margin = margin
     bins.index = NULL
     bins.shift = MOST_SHIFT
-    while (<int64_t>bins.n_bins + 1) << bins.shift >= 1 << 31:
+    while bins.shift >= LEAST_SHIFT and (
+            (<int64_t>bins.n_bins + 1) << bins.shift >= 1 << 31 or margin * (1 << bins.shift) > 1):
         bins.shift -= 1
-    if bins.shift < LEAST_SHIFT or margin * (1 << bins.shift) > 1 or bins.scale == 0 or (
+    if bins.shift < LEAST_SHIFT or bins.scale == 0 or (
             not isfinite(bins.scale * (1 << bins.shift))):
         bins.shift = 0
     return 0
@@ -197,12 +207,126 @@ cdef object _count(list columns, list edges, object weights, object workers):
     return sums[0] if n_units == 1 else sums.sum(axis=0)
 
 
+# Few elements ------------------------------------------------------------------------------------
+
+cdef bint _read_range(object limits, double* first, double* last) except -1:
+    """Read two plain numbers, the second the greater; False if there is anything else."""
+    if type(limits) is not tuple or len(<tuple>limits) != 2:
+        return False
+    low, high = <object>(<tuple>limits)[0], <object>(<tuple>limits)[1]
+    for each in (low, high):
+        if type(each) is not float and not (type(each) is int and -(1 << 31) < each < 1 << 31):
+            return False
+    first[0], last[0] = low, high
+    return isfinite(first[0]) and isfinite(last[0]) and first[0] < last[0]
+
+
+cdef object _few(list columns, list edges, object weights, ndarray sums):
+    """Add few elements to `sums`, of float64 and 0, the short way around `_count`."""
+    cdef HistogramJob job
+    cdef Index indexes[MAX_AXES]
+    _prepare(&job, indexes, columns, edges, [_margin(each) for each in edges], weights,
+             len(columns[0]))
+    do_few(&job, <double*>PyArray_DATA(sums))
+    _release(&job)
+    return sums
+
+
+cdef bint _are_few(object a, object weights, object density, object workers) except -1:
+    """Tell whether the short way leads from these to the result."""
+    return (
+        is_short_line(a) and density is None
+        and (weights is None or (
+            is_short_line(weights) and dtype_code(<ndarray>weights) == FLOAT64
+            and PyArray_SIZE(<ndarray>weights) == PyArray_SIZE(<ndarray>a)))
+        and threads_for(workers, 0, 1) > 0
+    )
+
+
+cdef object _histogram_few(object a, object bins, object range, object weights):
+    """Return the histogram of few elements; None if its edges ask for the long way."""
+    cdef double first, last
+    cdef npy_intp n_bins
+    if not (type(bins) is int and 0 < bins <= FEW_CELLS and _read_range(range, &first, &last)):
+        return None
+    n_bins = bins
+    edges = _even_edges(first, last, <int>n_bins, dtype_code(<ndarray>a) == FLOAT32)
+    if edges is None:
+        return None
+    sums = _few([a], [edges], weights, PyArray_ZEROS(1, &n_bins, NPY_DOUBLE, 0))
+    if dtype_code(<ndarray>a) == FLOAT32:
+        edges = PyArray_Cast(<ndarray>edges, NPY_FLOAT)
+    return (sums if weights is not None else PyArray_Cast(<ndarray>sums, NPY_INT64)), edges
+
+
+cdef object _histogram2d_few(object x, object y, object bins, object range, object weights):
+    """Return the histogram of few pairs; None if the edges ask for the long way."""
+    cdef double first[2]
+    cdef double last[2]
+    cdef npy_intp shape[2]
+    cdef int i
+    if not (is_short_line(y) and PyArray_SIZE(<ndarray>x) == PyArray_SIZE(<ndarray>y)
+            and dtype_code(<ndarray>x) == dtype_code(<ndarray>y)):
+        return None
+    if type(bins) is int:
+        bins = (bins, bins)
+    if not (type(bins) in (list, tuple) and type(range) in (list, tuple)
+            and len(bins) == 2 and len(range) == 2):
+        return None
+    for i in (0, 1):
+        if not (type(bins[i]) is int and 0 < bins[i] <= FEW_CELLS
+                and _read_range(range[i], &first[i], &last[i])):
+            return None
+        shape[i] = bins[i]
+    if shape[0] * shape[1] > FEW_CELLS:
+        return None
+    x_edges = _even_edges(first[0], last[0], <int>shape[0], False)
+    y_edges = _even_edges(first[1], last[1], <int>shape[1], False)
+    if x_edges is None or y_edges is None:
+        return None
+    sums = _few([x, y], [x_edges, y_edges], weights, PyArray_ZEROS(2, shape, NPY_DOUBLE, 0))
+    return sums, x_edges, y_edges
+
+
 # Columns, edges and weights ----------------------------------------------------------------------
 
 cdef object _compiled(object column):
     """Return a column in a compiled dtype, in which it is compared with edges as float64."""
     column, _ = validate.reducible("mean", column)
     return column if column.flags.aligned else column.copy()
+
+
+cdef object _even_edges(double first, double last, int n_bins, bint are_float32):
+    """Return edges in float64, as linspace computes them and, perhaps, float32 rounds them.
+
+    None if they do not ascend or are not finite, for which there are messages elsewhere.
+    """
+    cdef npy_intp size = n_bins + 1
+    cdef ndarray edges = PyArray_EMPTY(1, &size, NPY_DOUBLE, 0)
+    cdef double* edge = <double*>PyArray_DATA(edges)
+    cdef double span = last - first, step = span / n_bins
+    cdef bint ascend = isfinite(span)
+    cdef int i
+    for i in range(n_bins):
+        edge[i] = (i * step if step != 0 else <double>i / n_bins * span) + first
+    edge[n_bins] = last
+    if are_float32:
+        for i in range(n_bins + 1):
+            edge[i] = <float>edge[i]
+    for i in range(n_bins):
+        ascend &= edge[i] < edge[i + 1]
+    return edges if ascend and isfinite(edge[0]) and isfinite(edge[n_bins]) else None
+
+
+cdef object _edges_of(str name, object first, object last, int n_bins, object dtype):
+    """Return the edges of bins of one width."""
+    if isinstance(first, float) and isinstance(last, float) and dtype.char in "df":
+        edges = _even_edges(first, last, n_bins, dtype.char == "f")
+        if edges is not None:
+            return edges.astype(dtype, copy=False)
+    edges = np.linspace(first, last, n_bins + 1, dtype=dtype)
+    edges_of.check_widths(name, edges)
+    return edges
 
 
 cdef object _limits_of(str name, object column, object range, object workers):
@@ -231,6 +355,10 @@ cdef object _weights_of(str name, object weights, tuple shape):
 
 
 def histogram(a, bins=10, range=None, density=None, weights=None, *, workers=None):
+    if _are_few(a, weights, density, workers):
+        result = _histogram_few(a, bins, range, weights)
+        if result is not None:
+            return result
     array = validate.as_array("histogram", a)
     weights, dtype = _weights_of("histogram", weights, array.shape)
     # The kernel reads elements in any order unless weights stand beside them; an array that has
@@ -240,9 +368,8 @@ def histogram(a, bins=10, range=None, density=None, weights=None, *, workers=Non
     if isinstance(given, int):
         first, last = _limits_of("histogram", flat, range, workers)
         kind = np.result_type(first, last, flat)
-        edges = np.linspace(
-            first, last, given + 1, endpoint=True, dtype=np.float64 if kind.kind in "bui" else kind)
-        edges_of.check_widths("histogram", edges)
+        edges = _edges_of(
+            "histogram", first, last, given, np.dtype(np.float64) if kind.kind in "bui" else kind)
     else:
         edges = given
         if range is not None:
@@ -282,8 +409,7 @@ cdef object _histogram_of_columns(
     for i, column in enumerate(columns):
         if isinstance(edges[i], int):
             first, last = _limits_of(name, column, ranges[i], workers)
-            edges[i] = np.linspace(first, last, edges[i] + 1)
-            edges_of.check_widths(name, edges[i])
+            edges[i] = _edges_of(name, first, last, edges[i], np.dtype(np.float64))
     counts = _count([_compiled(column) for column in columns], edges, weights, workers)
     counts = counts.astype(np.float64, copy=False).reshape(shape)
     if density:
@@ -296,6 +422,10 @@ cdef object _histogram_of_columns(
 
 
 def histogram2d(x, y, bins=10, range=None, density=None, weights=None, *, workers=None):
+    if _are_few(x, weights, density, workers):
+        result = _histogram2d_few(x, y, bins, range, weights)
+        if result is not None:
+            return result
     columns = [validate.as_array("histogram2d", each) for each in (x, y)]
     if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
         raise ValueError(

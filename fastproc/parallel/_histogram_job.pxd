@@ -4,6 +4,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from fastproc.kernels._common cimport CHUNK, prefetch
 from fastproc.kernels._histogram cimport (
     BATCH, HISTOGRAM_TABLES, Bins, HistogramTable, count_t, place_t, weigh_t,
 )
@@ -14,6 +15,10 @@ cdef enum:
     MAX_AXES = 32
     # With more cells than this several tables would not fit in the caches.
     MANY_CELLS = 4096
+    # How far ahead a batch is fetched, in bytes: the processor's own prefetcher stops where a page
+    # ends.
+    AHEAD = 4096
+    LINE = 64
 
 cdef struct HistogramAxis:
     place_t place
@@ -35,7 +40,8 @@ cdef struct HistogramJob:
 
 
 cdef inline int n_tables(const HistogramJob* job) noexcept nogil:
-    return 1 if job.n_cells > MANY_CELLS else HISTOGRAM_TABLES
+    """Return how many tables take turns: one if several would be large, or not worth merging."""
+    return 1 if job.n_cells > MANY_CELLS or job.size <= CHUNK else HISTOGRAM_TABLES
 
 
 cdef inline Py_ssize_t scratch_size(const HistogramJob* job) noexcept nogil:
@@ -50,7 +56,11 @@ cdef inline void find_numbers(
     """Write the bins of a batch of elements along one axis."""
     cdef char packed[BATCH * 8]
     cdef const char* x = axis.x + start * axis.stride
-    if axis.stride != axis.itemsize:
+    cdef Py_ssize_t i
+    if axis.stride == axis.itemsize:
+        for i in range(n * axis.itemsize // LINE):
+            prefetch(x + AHEAD + i * LINE)
+    else:
         copy_items(packed, axis.itemsize, x, axis.stride, n, axis.itemsize)
         x = packed
     axis.place(x, n, &axis.bins, numbers)
@@ -60,15 +70,12 @@ cdef inline void find_cells(
     const HistogramJob* job, Py_ssize_t start, Py_ssize_t n, int* cells
 ) noexcept nogil:
     cdef int numbers[BATCH]
-    cdef int i
-    if job.n_axes == 1:
-        find_numbers(&job.axes[0], start, n, cells)
-        return
-    memset(cells, 0, n * sizeof(int))
-    for i in range(job.n_axes):
+    cdef int n_before = job.axes[0].bins.n_bins, i
+    find_numbers(&job.axes[0], start, n, cells)
+    for i in range(1, job.n_axes):
         find_numbers(&job.axes[i], start, n, numbers)
-        job.table.combine(numbers, n, job.axes[i].bins.n_bins, cells)
-    job.table.close(cells, n, job.n_cells)
+        job.table.combine(numbers, n, job.axes[i].bins.n_bins, n_before, cells)
+        n_before *= job.axes[i].bins.n_bins
 
 
 cdef inline void add_up(const HistogramJob* job, const void* scratch, char* row) noexcept nogil:
@@ -111,6 +118,19 @@ cdef inline void do_elements(
             job.table.weigh(cells, job.weights + start, n, sums)
         start += n
     add_up(job, scratch, row)
+
+
+cdef inline void do_few(const HistogramJob* job, double* row) noexcept nogil:
+    """Add few elements to sums that are 0, one for each cell; in a double a count is exact, too."""
+    cdef int cells[BATCH]
+    cdef Py_ssize_t start = 0, n, i
+    while start < job.size:
+        n = min(job.size - start, <Py_ssize_t>BATCH)
+        find_cells(job, start, n, cells)
+        for i in range(n):
+            if cells[i] < job.n_cells:
+                row[cells[i]] += 1 if job.weights == NULL else job.weights[start + i]
+        start += n
 
 
 cdef inline void do_unit(void* argument, Py_ssize_t unit) noexcept nogil:

@@ -90,6 +90,9 @@ def test_equals_numpy_of_each_group(name, dtype):
     values = fill((600_001,), dtype, 2, "nan")
     labels = rng.integers(-1, 300, values.size)
     labels[0] = 299
+    # Where no element is left out, there is a loop that does not ask.
+    values[:300_000] = fill((300_000,), dtype, 3, "plain")
+    labels[:300_000] = np.abs(labels[:300_000])
     actual = getattr(fp, name)(values, labels)
     assert actual.shape == (300,)
     for group in (0, 1, 150, 299):
@@ -168,6 +171,16 @@ def test_the_result_does_not_depend_on_where_a_line_is_cut(monkeypatch):
     monkeypatch.setattr(plan, "HISTOGRAM_UNIT", 5000)
     for name in GROUPS:
         close(name, getattr(fp, name)(values, labels), expected[name], "float64")
+
+
+def test_a_label_that_is_too_great_is_found_wherever_it_is():
+    values, labels = np.ones(70_000), np.zeros(70_000, int)
+    for place in (0, 255, 256, 69_999):
+        labels[:] = np.arange(labels.size) % 7
+        labels[place] = 7
+        for name in GROUPS:
+            with pytest.raises(ValueError, match="label 7 is out of range"):
+                getattr(fp, name)(values, labels, 7)
 
 
 def test_nothing_at_all():

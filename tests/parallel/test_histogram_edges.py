@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from arrays import COMPILED, CONVERTED, arrays, fill
 from hypothesis import given
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 import fastproc as fp
 from fastproc import plan
@@ -142,6 +142,31 @@ def test_weights_go_with_their_elements_in_any_layout():
     expected = np.histogram(array, 5, weights=weights)[0]
     for turn in (np.asfortranarray, lambda a: a.T, lambda a: a[::-1]):
         assert_array_equal(fp.histogram(turn(array), 5, weights=turn(weights))[0], expected)
+
+
+def result_of(call, *args, **kwargs):
+    try:
+        return [np.asarray(part) for part in call(*args, **kwargs)]
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of linspace, on the long way
+@pytest.mark.parametrize("dtype", COMPILED)
+@pytest.mark.parametrize(
+    "limits",
+    [(-2.0, 2.0), (-1, 3), (0, 1e300), (-1e308, 1e308), (0.0, 1e-320), (1e6, 1e6 + 1), (2.0, -2.0)],
+)
+def test_few_elements_in_a_row_are_counted_like_those_apart(dtype, limits):
+    x, y = fill((1000,), dtype, 1, "plain"), fill((1000,), dtype, 2, "plain")
+    weights = np.random.default_rng(1).normal(size=x.size)
+    apart = [np.repeat(each, 2)[::2] for each in (x, y)]  # which goes the long way
+    for w in (None, weights):
+        short = result_of(fp.histogram, x, 37, limits, weights=w)
+        assert_equal(short, result_of(fp.histogram, apart[0], 37, limits, weights=w))
+        ranges = (limits, (-2.0, 2.0))
+        short = result_of(fp.histogram2d, x, y, 37, ranges, weights=w)
+        assert_equal(short, result_of(fp.histogram2d, *apart, 37, ranges, weights=w))
 
 
 @pytest.mark.parametrize("name", NAMES)
