@@ -29,7 +29,9 @@ from fastproc.kernels._moving_ranks cimport (
     Window, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block, read_block,
 )
 from fastproc.kernels._moving_short cimport short_medians, short_ranks
-from fastproc.kernels._moving_slides cimport can_slide, slide_sums
+from fastproc.kernels._moving_slides cimport (
+    FEW_SUMS, LEAST_SLID, can_slide, slide_sums, sum_of,
+)
 from fastproc.kernels._moving_variance cimport square_sum_windows
 from fastproc.kernels._moving_windows cimport extreme_windows, place_windows, sum_windows
 
@@ -129,8 +131,11 @@ cdef void move_block(
     cdef int kernel = moving.kernel
     cdef bint want_max = kernel == MOVE_MAX or kernel == MOVE_ARGMAX
     if kernel == MOVE_SUM or kernel == MOVE_MEAN:
+        if n < FEW_SUMS and window >= LEAST_SLID:
+            for i in range(n):
+                out[i] = sum_of(x + i, window)
         # Where nothing had to be replaced, `move_line` has tried it.
-        if not (counts != NULL and can_slide(n, window) and slide_sums(
+        elif not (counts != NULL and can_slide(n, window) and slide_sums(
                 x, n, window, out, rooms[0])):
             sum_windows(x, n, window, out, rooms[0], rooms[1], rooms[2])
         if kernel == MOVE_MEAN:

@@ -6,10 +6,9 @@ element has passed that is all there is.  So a chain of steps begins anew every 
 a bound of what rounding can have done to any of its sums is compared with a bound of what the
 windows' elements amount to.  Where it is more than a share of that, the caller takes the other way.
 
-Four neighbouring sums are walked side by side: each is the one four before it plus the four
-elements that come less the four that go, whose sums are made for the whole block first.  So a step
-is a vector's, a chain has a quarter of the steps, and what slides has rounded a quarter as often as
-a plain running sum.
+Eight neighbouring sums are walked side by side: each is the one eight before it plus the eight
+elements that come less the eight that go, from sums of four that are made for the whole block
+first.  So a step is a vector's, and a chain rounds an eighth as often as a plain running sum.
 
 NaN and Inf are found by the bound, which is not finite then: nobody needs to look for them before.
 """
@@ -19,9 +18,11 @@ from libc.math cimport INFINITY, fabs
 from fastproc.kernels._moving_windows cimport add_fours
 
 cdef enum:
-    STEP = 4
+    STEP = 8
     # Fewer windows are not worth a chain's first sum.
     FEWEST_SLID = 64
+    # So few are added up one by one, if they are wide.
+    FEW_SUMS = 8
     # Windows of a chain, unless these are longer.
     STRETCH = 512
     # Elements of a piece, of which a block's least and greatest say what any window amounts to.
@@ -120,8 +121,8 @@ cdef inline double drift_of(Py_ssize_t n, Py_ssize_t window, double greatest) no
     """Return a bound of a sum's error, in units of 2**-53; no piece is above `greatest`.
 
     Each step rounds once to a share of the sum, which lies in window / PIECE + 2 pieces at the
-    most.  The fours that come and go, and their difference, round six times, but each to a share
-    of other elements of the stretch: together that is less than another piece at each step.  The
+    most.  The eights that come and go, and their difference, round eight times, but each to a
+    share of other elements of the stretch: together that is less than two pieces at each step.  The
     first sum of a chain rounds window / LANES_OF_SUM + LANES_OF_SUM times.
     """
     cdef double n_steps = <double>min(n, stretch_of(window) + FEWEST_SLID) / STEP
@@ -142,33 +143,31 @@ cdef inline void slide_stretch(
     const double* x, const double* fours, Py_ssize_t n, Py_ssize_t window, double* out
 ) noexcept nogil:
     """Write the sums of `n` windows, given the sums of four elements from each on."""
-    cdef double sums[STEP]
-    cdef double middle = sum_of(x + 3, window - 3)
+    cdef double middle = sum_of(x + STEP - 1, window - (STEP - 1))
+    cdef double ends[STEP]
     cdef const double* next_x = x + window
     cdef const double* next_fours = fours + window
-    cdef Py_ssize_t i = STEP, j
-    sums[0] = middle + ((x[0] + x[1]) + x[2])
-    sums[1] = middle + ((x[1] + x[2]) + next_x[0])
-    sums[2] = middle + (x[2] + (next_x[0] + next_x[1]))
-    sums[3] = middle + ((next_x[0] + next_x[1]) + next_x[2])
-    for j in range(STEP):
-        out[j] = sums[j]
-    while i + STEP <= n:
-        for j in range(STEP):
-            sums[j] += next_fours[i - STEP + j] - fours[i - STEP + j]
-        for j in range(STEP):
-            out[i + j] = sums[j]
-        i += STEP
-    # From `out`: were `sums` read here, GCC would walk the chains twice, as a vector and one by one.
-    for j in range(i, n):
-        out[j] = out[j - STEP] + (next_fours[j - STEP] - fours[j - STEP])
+    cdef Py_ssize_t i
+    # The first windows have all but STEP - 1 elements in common; `ends` are sums of those before.
+    ends[STEP - 1] = 0
+    for i in range(STEP - 2, -1, -1):
+        ends[i] = ends[i + 1] + x[i]
+    for i in range(STEP - 1):
+        out[i] = middle + ends[i]
+        middle += next_x[i]
+    out[STEP - 1] = middle
+    # Through `out`: sums kept in an array of their own GCC walks one by one more often than not.
+    for i in range(STEP, n):
+        out[i] = out[i - STEP] + (
+            (next_fours[i - STEP] + next_fours[i - STEP // 2])
+            - (fours[i - STEP] + fours[i - STEP // 2]))
 
 
 cdef inline void slide_block(
     const double* x, Py_ssize_t n, Py_ssize_t window, double* out, double* fours
 ) noexcept nogil:
     cdef Py_ssize_t start = 0, size
-    add_fours(x, 1, n + window - STEP, fours)
+    add_fours(x, 1, n + window - 4, fours)
     while start < n:
         size = min(stretch_of(window), n - start)
         if n - start - size < FEWEST_SLID:
