@@ -61,9 +61,10 @@ cdef inline const double* widened(
     cdef Py_ssize_t i
     if floating is double:
         return <const double*>x
-    for i in range(n):
-        room[i] = x[i]
-    return room
+    else:
+        for i in range(n):
+            room[i] = x[i]
+        return room
 
 
 cdef inline const double* block_values(
