@@ -29,7 +29,9 @@ from fastproc.kernels._moving_ranks cimport (
     Window, find_ties, lay_out, medians_of_block, number_elements, ranks_of_block, read_block,
 )
 from fastproc.kernels._moving_short cimport short_medians, short_ranks
-from fastproc.kernels._moving_slides cimport can_slide, slide_sums
+from fastproc.kernels._moving_slides cimport (
+    FEW_SUMS, LEAST_SLID, can_slide, slide_sums, sum_of,
+)
 from fastproc.kernels._moving_variance cimport square_sum_windows
 from fastproc.kernels._moving_windows cimport extreme_windows, place_windows, sum_windows
 
@@ -53,6 +55,18 @@ cdef inline double neutral_of(int kernel) noexcept nogil:
     return NAN
 
 
+cdef inline const double* widened(
+    const floating* x, Py_ssize_t n, double* room
+) noexcept nogil:
+    cdef Py_ssize_t i
+    if floating is double:
+        return <const double*>x
+    else:
+        for i in range(n):
+            room[i] = x[i]
+        return room
+
+
 cdef inline const double* block_values(
     const floating* x, Py_ssize_t missing, Py_ssize_t n, double neutral, double* room,
     Py_ssize_t* counts, bint* has_gaps
@@ -63,12 +77,8 @@ cdef inline const double* block_values(
     """
     cdef Py_ssize_t n_numbers = 0, i
     has_gaps[0] = missing > 0 or count_nans(x, n - missing) > 0
-    if not has_gaps[0] and floating is double:
-        return <const double*>x
     if not has_gaps[0]:
-        for i in range(n):
-            room[i] = x[i]
-        return room
+        return widened(x, n, room)
     for i in range(missing):
         room[i] = neutral
         counts[i] = 0
@@ -122,7 +132,12 @@ cdef void move_block(
     cdef int kernel = moving.kernel
     cdef bint want_max = kernel == MOVE_MAX or kernel == MOVE_ARGMAX
     if kernel == MOVE_SUM or kernel == MOVE_MEAN:
-        if not (can_slide(n, window) and slide_sums(x, n, window, out)):
+        if n < FEW_SUMS and window >= LEAST_SLID:
+            for i in range(n):
+                out[i] = sum_of(x + i, window)
+        # Where nothing had to be replaced, `move_line` has tried it.
+        elif not (counts != NULL and can_slide(n, window) and slide_sums(
+                x, n, window, out, rooms[0])):
             sum_windows(x, n, window, out, rooms[0], rooms[1], rooms[2])
         if kernel == MOVE_MEAN:
             divide_sums(out, counts, n, window, 0)
@@ -163,7 +178,8 @@ cdef void move_line(
     cdef Py_ssize_t* counts
     cdef const double* values
     cdef double* results
-    cdef bint has_gaps
+    cdef const floating* first
+    cdef bint is_sum = moving.kernel == MOVE_SUM or moving.kernel == MOVE_MEAN, has_gaps
     for i in range(N_ROOMS):
         rooms[i] = <double*>scratch + i * room
     counts = <Py_ssize_t*>rooms[8]
@@ -177,12 +193,18 @@ cdef void move_line(
                     out[i] = <floating>NAN
                 start += size
                 continue
-        values = block_values(
-            x + (start + missing - (window - 1)), missing, window - 1 + size,
-            neutral_of(moving.kernel), rooms[7], counts, &has_gaps)
+        first = x + (start + missing - (window - 1))
         results = <double*>(out + start) if floating is double else rooms[6]
-        move_block(
-            values, counts if has_gaps else NULL, size, results, rooms, moving)
+        # Sums that can slide find NaN by themselves, in passing.
+        if missing == 0 and is_sum and can_slide(size, window) and slide_sums(
+                widened(first, window - 1 + size, rooms[7]), size, window, results, rooms[0]):
+            if moving.kernel == MOVE_MEAN:
+                divide_sums(results, NULL, size, window, 0)
+        else:
+            values = block_values(
+                first, missing, window - 1 + size, neutral_of(moving.kernel), rooms[7], counts,
+                &has_gaps)
+            move_block(values, counts if has_gaps else NULL, size, results, rooms, moving)
         if floating is float:
             for i in range(size):
                 out[start + i] = <float>results[i]

@@ -11,7 +11,7 @@ NaN, and what stands before the line, is left out when a block is sorted; it has
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from fastproc.kernels._moving cimport RUN, floating
@@ -81,74 +81,91 @@ cdef inline void lay_out(Window* w, Py_ssize_t length, char* scratch) noexcept n
 # Sorting -----------------------------------------------------------------------------------------
 
 cdef inline void sort_run(const Placed* x, Py_ssize_t n, Placed* out) noexcept nogil:
-    cdef double values[RUN]
+    # Each is compared with those before it and behind it, the same distance away for all at once;
+    # NaN, which no comparison counts, is on both sides.
+    cdef double values[3 * RUN]
     cdef Py_ssize_t numbers[RUN]
-    cdef Py_ssize_t i, j
-    cdef bint is_less
+    cdef const double* here = values + RUN
+    cdef Py_ssize_t distance, i
+    for i in range(3 * RUN):
+        values[i] = NAN
+    for i in range(n):
+        values[RUN + i] = x[i].value
     for i in range(RUN):
-        values[i] = x[i].value if i < n else NAN     # which is not less than any
         numbers[i] = 0
-    for i in range(RUN):
-        for j in range(i + 1, RUN):
-            is_less = values[j] < values[i]
-            numbers[i] += is_less
-            numbers[j] += 1 - is_less
+    for distance in range(1, RUN):
+        for i in range(RUN):
+            numbers[i] += <Py_ssize_t>((here - distance)[i] <= here[i])
+            numbers[i] += <Py_ssize_t>((here + distance)[i] < here[i])
     for i in range(n):
         out[numbers[i]] = x[i]
 
 
-cdef inline Py_ssize_t either(bint second, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
-    """Return `j` if `second`, else `i`, without a branch: it would be mispredicted each other time.
+cdef inline const Placed* either(
+    Py_ssize_t second, const Placed* one, const Placed* other
+) noexcept nogil:
+    """Return `other` if `second`, else `one`, without a branch: it would be mispredicted each other
+    time.
     """
-    return i ^ ((i ^ j) & -<Py_ssize_t>second)
+    return <const Placed*>(
+        <uintptr_t>one ^ ((<uintptr_t>one ^ <uintptr_t>other) & -<uintptr_t>second))
 
 
 cdef inline void merge_runs(
     const Placed* x, Py_ssize_t middle, Py_ssize_t n, Placed* out
 ) noexcept nogil:
     """Merge the runs ``x[:middle]`` and ``x[middle:n]``; of equal ones the left come first."""
-    cdef Py_ssize_t i = 0, j = middle, k = 0, low_i, low_j
-    cdef bint is_right
-    if n == 2 * middle:
+    cdef const Placed* left = x
+    cdef const Placed* right = x + middle
+    cdef const Placed* last_left = right - 1
+    cdef const Placed* last_right = x + n - 1
+    cdef Placed* last = out + n - 1
+    cdef Py_ssize_t shorter = min(middle, n - middle), is_right, k
+    if n - 2 * shorter <= 1:
         # From both ends at once, to the middle: two chains of steps that do not wait for another,
         # and neither can leave its run.
-        low_i, low_j = middle - 1, n - 1
-        for k in range(middle):
-            is_right = x[j].value < x[i].value
-            out[k] = x[either(is_right, i, j)]
-            j += is_right
-            i += 1 - is_right
-            is_right = not x[low_j].value < x[low_i].value
-            out[n - 1 - k] = x[either(is_right, low_i, low_j)]
-            low_j -= is_right
-            low_i -= 1 - is_right
+        for k in range(shorter):
+            is_right = right.value < left.value
+            out[k] = either(is_right, left, right)[0]
+            right += is_right
+            left += 1 - is_right
+            is_right = not last_right.value < last_left.value
+            last[-k] = either(is_right, last_left, last_right)[0]
+            last_right -= is_right
+            last_left -= 1 - is_right
+        if n > 2 * shorter:
+            out[shorter] = (left if left <= last_left else right)[0]
         return
-    while i < middle and j < n:
-        is_right = x[j].value < x[i].value
-        out[k] = x[either(is_right, i, j)]
-        j += is_right
-        i += 1 - is_right
-        k += 1
-    memcpy(out + k, x + i, (middle - i) * sizeof(Placed))
-    memcpy(out + k + middle - i, x + j, (n - j) * sizeof(Placed))
+    while left <= last_left and right <= last_right:
+        is_right = right.value < left.value
+        out[0] = either(is_right, left, right)[0]
+        right += is_right
+        left += 1 - is_right
+        out += 1
+    memcpy(out, left, (last_left + 1 - left) * sizeof(Placed))
+    memcpy(out + (last_left + 1 - left), right, (last_right + 1 - right) * sizeof(Placed))
 
 
 cdef inline void sort_block(Placed* x, Py_ssize_t n, Placed* spare) noexcept nogil:
-    cdef Py_ssize_t width = RUN, start = 0, middle, stop
+    # The runs are 2 ** n_merges, whose lengths differ by one at the most at each level: a merge of
+    # unequal ones has an end that cannot be foreseen, and took twice the time.
+    cdef Py_ssize_t n_runs = 1, start, middle, stop, k
     cdef Placed* source = spare
     cdef Placed* target = x
-    while start < n:
-        sort_run(x + start, min(<Py_ssize_t>RUN, n - start), spare + start)
-        start += RUN
-    while width < n:
+    while n_runs * RUN < n:
+        n_runs *= 2
+    for k in range(n_runs):
+        start = k * n // n_runs
+        sort_run(x + start, (k + 1) * n // n_runs - start, spare + start)
+    while n_runs > 1:
+        n_runs //= 2
         start = 0
-        while start < n:
-            middle = min(start + width, n)
-            stop = min(middle + width, n)
+        for k in range(n_runs):
+            middle = (2 * k + 1) * n // (2 * n_runs)
+            stop = (k + 1) * n // n_runs
             merge_runs(source + start, middle - start, stop - start, target + start)
             start = stop
         source, target = target, source
-        width *= 2
     if source == spare:
         memcpy(x, spare, n * sizeof(Placed))
 
@@ -213,28 +230,28 @@ cdef inline void set_bit(Window* w, Py_ssize_t number) noexcept nogil:
     w.count += 1
 
 
-cdef inline Py_ssize_t next_set(const Window* w, Py_ssize_t number) noexcept nogil:
+cdef inline Py_ssize_t next_set(const uint64_t* bits, Py_ssize_t number) noexcept nogil:
     """Return the first number of the set that is not below `number`; there is one."""
     cdef size_t k = <size_t>number // 64
-    cdef uint64_t word = w.bits[k] >> (<size_t>number % 64)
+    cdef uint64_t word = bits[k] >> (<size_t>number % 64)
     if word != 0:
         return number + lowest_bit(word)
     k += 1
-    while w.bits[k] == 0:
+    while bits[k] == 0:
         k += 1
-    return <Py_ssize_t>(k * 64) + lowest_bit(w.bits[k])
+    return <Py_ssize_t>(k * 64) + lowest_bit(bits[k])
 
 
-cdef inline Py_ssize_t previous_set(const Window* w, Py_ssize_t number) noexcept nogil:
+cdef inline Py_ssize_t previous_set(const uint64_t* bits, Py_ssize_t number) noexcept nogil:
     """Return the last number of the set below `number`; there is one."""
     cdef size_t k = <size_t>(number - 1) // 64
-    cdef uint64_t word = w.bits[k] << (63 - <size_t>(number - 1) % 64)
+    cdef uint64_t word = bits[k] << (63 - <size_t>(number - 1) % 64)
     if word != 0:
         return number - 1 - (63 - highest_bit(word))
     k -= 1
-    while w.bits[k] == 0:
+    while bits[k] == 0:
         k -= 1
-    return <Py_ssize_t>(k * 64) + highest_bit(w.bits[k])
+    return <Py_ssize_t>(k * 64) + highest_bit(bits[k])
 
 
 cdef inline Py_ssize_t count_below(const Window* w, Py_ssize_t number) noexcept nogil:
@@ -249,12 +266,45 @@ cdef inline Py_ssize_t count_below(const Window* w, Py_ssize_t number) noexcept 
 
 # The kernels -------------------------------------------------------------------------------------
 
+cdef inline void full_medians_of_block(Window* w, Py_ssize_t n, floating* out) noexcept nogil:
+    """Do what `medians_of_block` does where all elements are numbers, so that no window has less.
+
+    The pointers are copied: after each store to the bits they would be read from `w` again.
+    """
+    cdef const Py_ssize_t* leaving = w.numbers
+    cdef const Py_ssize_t* coming = w.numbers + w.length
+    cdef const Placed* merged = w.merged
+    cdef uint64_t* bits = w.bits
+    cdef Py_ssize_t wanted = (w.length - 1) // 2, middle = leaving[w.blocks[wanted].place]
+    cdef Py_ssize_t excess = 0, old, new, i
+    cdef bint is_even = w.length % 2 == 0
+    for i in range(n):
+        if i > 0:
+            old, new = leaving[i - 1], coming[i - 1]
+            bits[<size_t>old // 64] &= ~(<uint64_t>1 << (<size_t>old % 64))
+            bits[<size_t>new // 64] |= <uint64_t>1 << (<size_t>new % 64)
+            # How many more are below `middle` than should be.
+            excess = <Py_ssize_t>(new < middle) - <Py_ssize_t>(old < middle)
+            if excess > 0:
+                middle = previous_set(bits, middle)
+            elif excess < 0 or old == middle:
+                middle = next_set(bits, middle + 1)
+        if is_even:
+            out[i] = <floating>((
+                merged[middle].value + merged[next_set(bits, middle + 1)].value) * 0.5)
+        else:
+            out[i] = <floating>merged[middle].value
+
+
 # Write the results of the windows that begin at places 0 to `n` - 1 of the left block.
 cdef inline void medians_of_block(
     Window* w, Py_ssize_t min_count, Py_ssize_t n, floating* out
 ) noexcept nogil:
     # `middle` is the lower median's number, `below` how many of the set are below it.
     cdef Py_ssize_t middle = 0, below = 0, wanted, upper, old, new, i
+    if w.n_left + w.n_right == 2 * w.length:
+        full_medians_of_block(w, n, out)
+        return
     if w.count > 0:
         below = (w.count - 1) // 2
         middle = w.numbers[w.blocks[below].place]
@@ -271,19 +321,19 @@ cdef inline void medians_of_block(
                 wanted = (w.count - 1) // 2
                 if below > wanted:
                     while below > wanted:
-                        middle = previous_set(w, middle)
+                        middle = previous_set(w.bits, middle)
                         below -= 1
                 else:
-                    middle = next_set(w, middle)
+                    middle = next_set(w.bits, middle)
                     while below < wanted:
-                        middle = next_set(w, middle + 1)
+                        middle = next_set(w.bits, middle + 1)
                         below += 1
         if w.count < min_count:
             out[i] = NAN
         elif w.count % 2 == 1:
             out[i] = <floating>w.merged[middle].value
         else:
-            upper = next_set(w, middle + 1)
+            upper = next_set(w.bits, middle + 1)
             out[i] = <floating>((w.merged[middle].value + w.merged[upper].value) * 0.5)
 
 

@@ -17,8 +17,9 @@ from libc.string cimport memset
 from fastproc.kernels._moving cimport LONG_ROW
 
 cdef enum:
-    # The length of a row for the shortest windows; for others it is LONG_ROW.
+    # The lengths of a row for the shortest windows; for others it is LONG_ROW.
     SHORT_ROW = 8
+    MIDDLE_ROW = 16
 
 cdef inline void put_in(const double* row, double number, double* out, int length) noexcept nogil:
     """Put a number into the row ``row[1]`` to ``row[length]``; ``row[0]`` is minus infinity."""
@@ -70,6 +71,8 @@ cdef inline void short_medians(
 ) noexcept nogil:
     if window <= SHORT_ROW:
         medians_by_row(x, n, window, out, SHORT_ROW)
+    elif window <= MIDDLE_ROW:
+        medians_by_row(x, n, window, out, MIDDLE_ROW)
     else:
         medians_by_row(x, n, window, out, LONG_ROW)
 

@@ -86,7 +86,7 @@ cdef inline void square_sum_windows(
         sums[i] = y
         squares[i] = y * y
     if counts == NULL and can_slide(n, window) and slide_square_sums(
-            sums, squares, n, window, s1, out):
+            sums, squares, n, window, s1, out, rooms[2]):
         return
     sum_windows(sums, n, window, s1, rooms[2], rooms[3], rooms[5])
     sum_windows(squares, n, window, out, rooms[2], rooms[3], rooms[5])

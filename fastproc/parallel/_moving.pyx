@@ -9,23 +9,27 @@ import operator
 import numpy as np
 
 from cpython.long cimport PyLong_AsLongAndOverflow
+from libc.stdint cimport uintptr_t
 from numpy cimport (
     NPY_DOUBLE,
     NPY_FLOAT,
+    PyArray_DATA,
     PyArray_DIMS,
-    PyArray_EMPTY,
     PyArray_ISALIGNED,
+    PyArray_IS_C_CONTIGUOUS,
     PyArray_NDIM,
+    PyArray_SimpleNew,
     import_array,
     ndarray,
 )
 
-from fastproc.kernels._common cimport FLOAT32, FLOAT64
+from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64
+from fastproc.kernels._lines cimport LineTable
 from fastproc.kernels._moving cimport (
     MOVE_ARGMAX, MOVE_ARGMIN, MOVE_MAX, MOVE_MEAN, MOVE_MEDIAN, MOVE_MIN, MOVE_RANK, MOVE_STD,
     MOVE_SUM, MOVE_VAR, N_MOVES, Moving, block_of, scratch_of,
 )
-from fastproc.parallel._gate cimport dtype_code, is_array
+from fastproc.parallel._gate cimport dtype_code, is_array, table_of
 from fastproc.parallel._lines cimport LinePlan, apply_to_lines, line_axis
 
 from fastproc.kernels import validate
@@ -36,6 +40,11 @@ cdef enum:
     # Results of a line that are one unit: many blocks, since a cut makes what is read before a
     # block be read twice.
     CHUNK_OF_LINE = 1 << 15
+    # Bytes on the stack that a short line's kernel may work in.
+    ON_STACK = 1 << 14
+    CACHE_LINE = 64
+
+cdef const LineTable* _table = <const LineTable*>table_of("moving")
 
 # What one thread needs for an element, in nanoseconds, with windows of a hundred.
 cdef double _ns_per_element[N_MOVES]
@@ -78,18 +87,34 @@ cdef object _move(
     moving.ddof = ddof if type(ddof) is int else _integer(name, "ddof", ddof)
 
     code = dtype_code(x)
-    out = PyArray_EMPTY(
-        PyArray_NDIM(x), PyArray_DIMS(x), NPY_DOUBLE if code == FLOAT64 else NPY_FLOAT, 0)
+    out = PyArray_SimpleNew(
+        PyArray_NDIM(x), PyArray_DIMS(x), NPY_DOUBLE if code == FLOAT64 else NPY_FLOAT)
+    plan.scratch = scratch_of(kernel, moving.window, length)
+    if (
+        PyArray_NDIM(x) == 1 and PyArray_IS_C_CONTIGUOUS(x) and not is_half
+        and length <= CHUNK and plan.scratch <= ON_STACK
+        and (workers is None or (type(workers) is int and workers >= 1))
+    ):
+        _move_short_line(&moving, code, PyArray_DATA(x), length, PyArray_DATA(out))
+        return out
     plan.number = kernel
     plan.n_out, plan.per_chunk = length, False
     plan.chunk = block_of(moving.window)
     plan.chunk *= max(<Py_ssize_t>1, CHUNK_OF_LINE // plan.chunk)
     plan.before = moving.window - 1
-    plan.scratch = scratch_of(kernel, moving.window, min(length, plan.chunk))
     plan.ns_per_element = _ns_per_element[kernel]
     result = apply_to_lines(
         "moving", &plan, (<const char*>&moving)[:sizeof(Moving)], x, out, along, workers)
     return result.astype(np.float16) if is_half else result
+
+
+cdef void _move_short_line(
+    const Moving* moving, int code, const void* x, Py_ssize_t n, void* out
+) noexcept:
+    """Do what `apply_to_lines` would do with one line that is one unit, without a plan."""
+    cdef char on_stack[ON_STACK + CACHE_LINE]
+    cdef uintptr_t scratch = (<uintptr_t>on_stack + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
+    _table.kernels[moving.kernel][code](x, 0, n, out, <char*>scratch, moving)
 
 
 cdef bint _is_ready(ndarray a) noexcept:
