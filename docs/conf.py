@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
 ]
+highlight_language = "none"  # of blocks that name no language: pictures of letters
 templates_path = ["_templates"]
 
 # Links to headings, as GitHub makes them.

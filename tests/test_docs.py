@@ -165,7 +165,7 @@ def test_pictures_are_as_drawn(name):
 def names_of(language, text):
     """Return the names of fastproc itself that a block of the reference documents."""
     if language == "{eval-rst}" and ".. currentmodule:: fastproc\n" in text:
-        return re.findall(r"^(?:   |\.\. (?:auto|py:)\w+:: )(\w+)$", text, re.MULTILINE)
+        return re.findall(r"^(?:   |\.\. (?:auto|py:)\w+:: )(\w+)(?:\(\))?$", text, re.MULTILINE)
     return []
 
 
