@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import importlib.util
+import itertools
 import os
 import pickle
 import pkgutil
@@ -94,24 +95,25 @@ def test_code_of_the_pages(page, tmp_path):
     One that has a main guard is a script of its own; one of Cython begins with its file's name.
     """
     session, expected = [], []
-    for reason, language, text in PAGES[page]:
+    blocks = [*PAGES[page], ("", "", "")]
+    for (reason, language, text), (_, next_language, next_text) in itertools.pairwise(blocks):
         if reason:
             continue
+        wanted = next_text if next_language == "text" else None
         if language == "cython":
             build(text, tmp_path)
         elif language == "python":
             skip_without_imports(text, tmp_path)
             if "__main__" in text:
-                run_script(text, tmp_path)
+                assert wanted in (None, run_script(text, tmp_path)), text
             else:
                 session.append(text)
-                expected.append(None)
-        elif language == "text" and expected:
-            expected[-1] = text
-    end = "=== end of a block ==="
-    program = "".join(f"{text}\nprint({end!r})\n" for text in session)
-    printed = run(["-"], tmp_path, program).split(f"{end}\n")
-    for text, output, wanted in zip(session, printed, expected, strict=False):
+                expected.append(wanted)
+    end = "=== end of a block ===\n"
+    program = "".join(f"{text}\nprint({end!r}, end='')\n" for text in session)
+    *printed, rest = run(["-"], tmp_path, program).split(end)
+    assert rest == ""
+    for text, output, wanted in zip(session, printed, expected, strict=True):
         assert wanted in (None, output), text
 
 
