@@ -27,6 +27,7 @@ cdef enum:
 
 DescribeResult = collections.namedtuple(
     "DescribeResult", "nobs minmax mean variance skewness kurtosis", module="fastproc")
+DescribeResult.__doc__ = "What `fastproc.describe` returns; see there what its fields are."
 
 
 def _states_of(array, int axis, workers):

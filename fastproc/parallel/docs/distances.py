@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastproc.parallel.docs.shared import WORKERS, Own, docstring
 
 _ORDER = (
-    "Of each pair the differences themselves are taken, never |a|^2 - 2ab + |b|^2, which loses all "
-    "digits of near points far from the origin; they are added up column after column, in float64. "
+    "Of each pair the differences themselves are taken, never ``|a|^2 - 2ab + |b|^2``, which loses "
+    "all digits of near points far from the origin; they are added up column after column, in "
+    "float64. "
 )
 _SCIPY = (
     "What SciPy does with NaN is done here: it makes a distance NaN, but 'chebyshev' passes over "

@@ -52,7 +52,7 @@ _OWN: dict[str, Own] = {
         ">>> fp.sigmoid([-1000.0, 0.0, 1000.0]).tolist()\n[0.0, 0.5, 1.0]",
     ),
     "polyval": Own(
-        "Return the value of a polynomial, ``p[0] * x**(n-1) + ... + p[n-1]``, at each element.",
+        "Return the sum of ``p[0] * x**(n-1)`` to ``p[n-1]``, a polynomial in each element x.",
         "Of the shape of `x` and the dtype to which those of `p` and `x` are promoted; integers "
         "wrap\n    around. The input's zeros for no coefficients.",
         "Horner's scheme, each step rounded, in one pass: as np.polyval has it, but that an "
