@@ -1,4 +1,4 @@
-"""Layer: build.  The extension modules, which ``pyproject.toml`` cannot describe.
+"""Layer: build.  What ``pyproject.toml`` cannot describe: the modules, and a reproducible sdist.
 
 Each family of kernels, such as ``fastproc/kernels/_reductions.pyx``, is compiled once per CPU
 level, each time under another module name and with other compiler flags;
@@ -6,15 +6,17 @@ level, each time under another module name and with other compiler flags;
 else is compiled for the platform's baseline, so that it can be imported anywhere.
 """
 
+import gzip
 import os
-import platform
 import runpy
 import sys
 import sysconfig
+import tarfile
 
 import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.sdist import sdist
 
 # The families of kernels: a module of loops per CPU level, and one of gates.
 FAMILIES = list(runpy.run_path("fastproc/catalogue.py")["FAMILIES"])
@@ -105,14 +107,48 @@ def kernel_modules(levels: dict[str, list[str]], flags: list[str]) -> list[Exten
     return modules
 
 
+class ReproducibleSdist(sdist):
+    """An sdist that does not tell who packed it, where and when, if SOURCE_DATE_EPOCH is set.
+
+    A wheel needs no help: setuptools looks at that variable there, and the modules are compiled
+    without debug information, which alone would name folders.
+    """
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        """Pack `base_dir` and return the archive's name."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is None or format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+
+        def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+            entry.uid = entry.gid = 0
+            entry.uname = entry.gname = ""
+            entry.mode = 0o755 if entry.mode & 0o100 else 0o644  # whatever the umask is
+            entry.mtime = int(epoch)
+            return entry
+
+        archive = f"{base_name}.tar.gz"
+        self.mkpath(self.dist_dir)
+        with (
+            open(archive, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=int(epoch)) as packed,
+            tarfile.open(fileobj=packed, mode="w") as tar,
+        ):
+            tar.add(base_dir, filter=anonymous)  # in the order of names
+        return archive
+
+
 if sys.platform == "win32":
     levels, flags = BASELINE, ["/O2", "/fp:precise"]
 else:
-    is_x86_64 = platform.machine() in ("x86_64", "AMD64")
+    # The platform that is built for, not the one that builds: a macOS wheel may be for both of its
+    # processors ("universal2"), and then one set of flags must do for both.
+    is_x86_64 = sysconfig.get_platform().endswith("-x86_64")
     levels, flags = (X86_64_LEVELS if is_x86_64 else BASELINE), STRICT_FLOAT
 
 if __name__ == "__main__":  # not in the processes that translate
     setup(
+        cmdclass={"sdist": ReproducibleSdist},
         options={"build_ext": {"parallel": os.cpu_count()}},
         ext_modules=[
             *kernel_modules(levels, flags),

@@ -374,7 +374,7 @@ def test_workers_of_the_parent_process():
                         kernel(np.zeros(10), workers=pool)
                     except RuntimeError as error:
                         os.write(1, f"{error};".encode())
-                with fp.Pool(1) as own:
+                with fp.Pool(1, context="fork") as own:  # it has no fork server
                     os.write(1, str(fp.sum(np.ones(10), workers=own)).encode())
                 os._exit(0)
             os.wait()

@@ -297,6 +297,7 @@ def test_what_is_not_initialised_or_twice():
 def test_misaligned_numbers_are_not_taken_for_plain_ones():
     class Packed(ctypes.Structure):
         _pack_ = 1
+        _layout_ = "ms"  # as is the rule; from Python 3.14 on it has to be said
         _fields_ = (("byte", ctypes.c_byte), ("number", ctypes.c_int64))
 
     packed = Value(Packed).get_obj()
