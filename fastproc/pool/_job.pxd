@@ -31,6 +31,7 @@ cdef class Job:
     cdef readonly bint has_raw              # some values are not read yet
     cdef public object error                # why the job as a whole has failed, or None
     cdef public object on_end               # called with the job when it has ended, if not None
+    cdef public object names                # what its items are pickled for; None as all of the pool
     cdef readonly double timeout            # seconds that a task may run; 0 for any time
     cdef readonly int64_t retries           # times that a task is done again after a death
     cdef dict tries                         # by item, of those that were done again
@@ -56,6 +57,10 @@ cdef class Job:
     cdef int learn(self, double item_ns) except -1
     cdef bint try_again(self, int64_t item)
     cdef int accept(self, int64_t first, int64_t count, object value) except -1
+
+
+cdef class Ends(Job):
+    cdef object _ended
 
 
 cdef class Part:

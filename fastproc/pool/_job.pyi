@@ -1,11 +1,13 @@
 """Layer: pool.  Types of `_job.pyx`."""
 
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 from typing import Any, Final
 
 from typing_extensions import disjoint_base
 
 from fastproc.pool._function import Function
+from fastproc.shm.serialize import Names
 
 CALL: Final[int]
 MAP: Final[int]
@@ -34,6 +36,7 @@ class Part:
 class Job:
     error: BaseException | None
     on_end: Callable[[Job], object] | None
+    names: Names | None
     consumed: int
     def __init__(
         self,
@@ -81,3 +84,6 @@ class Job:
     def has_news(self) -> bool: ...
     def release(self) -> None: ...
     def take(self) -> Part | None: ...
+
+class Ends(Job):
+    def __init__(self, ended: SimpleQueue[Any]) -> None: ...

@@ -264,6 +264,23 @@ cdef class Job:
         return 0
 
 
+cdef class Ends(Job):
+    """Stands, for one who waits, for whichever job with an `on_end` ends next.
+
+    Parameters
+    ----------
+    ended : queue.SimpleQueue
+        Where the dispatcher puts those jobs.
+    """
+
+    def __init__(self, ended):
+        self._ended = ended
+
+    def has_news(self):
+        """Tell whether one has ended that nobody has called back for."""
+        return not self._ended.empty()
+
+
 cdef class Part:
     """The value of a task of several items, at the place of the first."""
 

@@ -73,6 +73,8 @@ class Manager:
         maxtasksperchild: int | None,
         max_memory: int | None,
         context: BaseContext,
+        *,
+        imports_main: bool = True,
     ) -> None:
         self.pid = os.getpid()
         self._start_with = initializer, initargs
@@ -89,7 +91,8 @@ class Manager:
         self._is_forked = method == "fork"
         # The fork server's workers are no children of this process.
         self._has_children = method != "forkserver"
-        self._names = serialize.names_of_workers(method)
+        self._imports_main = imports_main
+        self._names = serialize.names_of_workers(method) if imports_main else serialize.NO_MAIN
         self.dispatcher = Dispatcher(
             processes, self._wake, self._has_futex, self._names, self._spin_ns, n_cpus
         )
@@ -148,7 +151,7 @@ class Manager:
             ),
         )
         process.name = process.name.replace("Process", "PoolWorker")
-        with script.main_that_can_be_imported():
+        with script.main_that_can_be_imported(self._imports_main):
             process.start()
         theirs.close()
         if bell is not None:
@@ -270,16 +273,23 @@ class Manager:
                 self._caller.start()
 
     def _call_back(self) -> None:
-        while (job := self.dispatcher.ended.get()) is not None:
-            on_end, job.on_end = job.on_end, None
-            assert on_end is not None
-            try:
-                on_end(job)
-            except BaseException as error:
-                # As of any thread: the error is shown, and the pool goes on.
-                details = type(error), error, error.__traceback__, threading.current_thread()
-                threading.excepthook(threading.ExceptHookArgs(details))
-            job = on_end = None
+        while self.call_back():
+            pass
+
+    def call_back(self) -> bool:
+        """Wait for the end of a job with an `on_end`, and call that; False if none will end."""
+        job = self.dispatcher.ended.get()
+        if job is None:
+            return False
+        on_end, job.on_end = job.on_end, None
+        assert on_end is not None
+        try:
+            on_end(job)
+        except BaseException as error:
+            # As of any thread: the error is shown, and the pool goes on.
+            details = type(error), error, error.__traceback__, threading.current_thread()
+            threading.excepthook(threading.ExceptHookArgs(details))
+        return True
 
     def check_process(self) -> None:
         """Raise RuntimeError in a fork of the process that has the pool."""
