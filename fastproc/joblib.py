@@ -1,16 +1,10 @@
-"""Layer: bridges.  joblib's backend: `joblib.Parallel`, and all that uses it, on fastproc's workers.
+"""Layer: bridges.  joblib's backend: `Parallel`, and all that uses it, on fastproc's workers.
 
-Importing this module registers it::
-
-    import fastproc.joblib
-
-    with joblib.parallel_config(backend="fastproc", n_jobs=-1):
-        GridSearchCV(...).fit(X, y)
-
-joblib cuts a loop into batches of calls and says what it wants of a backend: to run a batch
-somewhere (`submit`) and to call back when it is done, upon which joblib submits the next.  Here a
-batch is a job of one task, for processes that stay from one loop to the next (`_Processes`), and
-one thread both leads, reading results as they come, and calls back, so that nobody is waked for it.
+Importing this module registers it.  joblib cuts a loop into batches of calls and asks of a backend
+to run a batch somewhere (`submit`) and to call back when it is done, upon which joblib submits the
+next.  Here a batch is a job of one task, for processes that stay from one loop to the next
+(`_Processes`), and one thread per loop both leads, reading results as they come, and calls back:
+nobody is waked for it.
 """
 
 from __future__ import annotations
@@ -40,6 +34,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 from fastproc import config
+from fastproc.pool import forkserver
+from fastproc.pool._dispatcher import Dispatcher
 from fastproc.pool._function import Function
 from fastproc.pool._job import MAP, Ends, Job
 from fastproc.pool.manager import Manager
@@ -60,6 +56,7 @@ _LIMITS = {
 }
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+_Pending = tuple[AsyncResult, Callable[[Any], object] | None]
 
 
 class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
@@ -116,8 +113,12 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self.parallel: Any = None
         self._processes: _Processes | None = None
         self._lock = threading.Lock()
-        self._jobs: dict[Job, None] = {}  # that have not ended, in their order
+        self._jobs: dict[Job, _Pending] = {}  # that joblib has not been called back for, in order
         self._over = threading.Event()  # set while there are none, or nobody wants more
+        self._ends = Ends()
+        self._leader: threading.Thread | None = None
+        self._failure: BaseException | None = None  # of joblib's own, in calling back
+        self._is_aborted = False
 
     # What joblib asks before and after a loop -----------------------------------------------------
 
@@ -135,7 +136,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
                 )
             return 1
         if n_jobs < 0:
-            return max(joblib.cpu_count() + 1 + n_jobs, 1)
+            return max(int(joblib.cpu_count()) + 1 + n_jobs, 1)
         return n_jobs
 
     def configure(
@@ -167,7 +168,6 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self._processes = _take(self._settings(n_jobs))
         self._nested = self.get_nested_backend()
         self._whole = self._processes.function(_Batch(_call, self._nested, False))
-        self._common: Any = None
         return n_jobs
 
     def _settings(self, n_jobs: int) -> _Settings:
@@ -188,6 +188,9 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         if max_nbytes is not None and mmap_mode is not None:
             reducers = Once(max_nbytes, mmap_mode).reducers
         self._names = serialize.Names({}, reducers)
+        self._common: Any = None
+        self._failure = None
+        self._is_aborted = False
         self._over.set()
 
     def terminate(self) -> None:
@@ -202,24 +205,61 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
     def submit(self, func: Any, callback: Callable[[Any], object] | None = None) -> Any:
         """Begin with a batch of calls; `callback` gets what is returned here when it is done."""
         assert self._processes is not None
-        processes = self._processes
-        error: Exception | None = None
+        dispatcher = self._processes.dispatcher
+        error = None
         try:
             function, tasks = self._function_of(func.items)
-        except Exception as caught:  # of pickling a function
+        except Exception as caught:  # the function cannot be pickled
             error, function, tasks = caught, self._whole, []
         job = Job(function, MAP, [tasks], 0)
-        job.names = self._names
-        job.error = error
-        result = AsyncResult(processes, processes.dispatcher, job, True)
-        job.on_end = functools.partial(self._end, result, callback)
+        job.names, job.ends, job.error = self._names, self._ends, error
+        result = AsyncResult(self._processes, dispatcher, job, True)
         with self._lock:
-            self._jobs[job] = None
-            self._over.clear()
-        processes.submit(job)
+            self._jobs[job] = result, callback
+            if self._over.is_set():
+                self._over.clear()
+        try:
+            if error is None:
+                dispatcher.submit(job)
+        except Exception as caught:  # there are no workers any more
+            job.error = caught
+        except BaseException:  # Ctrl-C
+            with self._lock:
+                del self._jobs[job]
+            raise
+        if job.error is not None:
+            # As the batch's result: joblib does not expect that this method raises.
+            self._ends.put(job)
+        elif self._is_aborted:  # by another thread meanwhile, which may not have seen the job
+            dispatcher.cancel(job)
+        with self._lock:
+            if self._leader is None and job in self._jobs:
+                self._leader = threading.Thread(
+                    target=self._lead, args=(dispatcher,), name="fastproc joblib", daemon=True
+                )
+                self._leader.start()
         return result
 
     apply_async = submit  # its name before joblib 1.5
+
+    def _lead(self, dispatcher: Dispatcher) -> None:
+        """Read results and call back, upon which joblib submits more, until there are no jobs."""
+        while True:
+            dispatcher.wait(self._ends)
+            job = self._ends.next()
+            result, callback = self._jobs[job]
+            try:
+                if callback is not None:
+                    callback(result)
+            except BaseException as error:
+                self._failure = error
+            with self._lock:
+                del self._jobs[job]
+                if not self._jobs or self._failure is not None or self.parallel._aborting:
+                    self._over.set()
+                if not self._jobs:
+                    self._leader = None
+                    return
 
     def _function_of(self, tasks: list[_Task]) -> tuple[Function, list[Any]]:
         """Return what runs a batch, and what is sent to it.
@@ -236,21 +276,10 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             self._common = function, self._processes.function(batch)
         return self._common[1], [task[1:] for task in tasks]
 
-    def _end(
-        self, result: AsyncResult, callback: Callable[[Any], object] | None, job: Job
-    ) -> None:
-        """Call back for a batch that is done, upon which joblib may submit the next."""
-        try:
-            if callback is not None:
-                callback(result)
-        finally:
-            with self._lock:
-                del self._jobs[job]
-                if not self._jobs or self.parallel._aborting:
-                    self._over.set()
-
     def retrieve_result_callback(self, result: AsyncResult) -> Any:
         """Return the results of a batch, or raise what a call raised."""
+        if self._failure is not None:
+            raise self._failure
         return result.get()
 
     @contextmanager
@@ -258,6 +287,8 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         """Wait, where joblib would look every 10 ms: for a list, all of which must be there."""
         if not self.parallel.return_generator and self.parallel.timeout is None:
             self._over.wait()
+            if self._failure is not None:
+                raise self._failure
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -265,6 +296,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         if self._processes is None:
             return
         with self._lock:
+            self._is_aborted = True
             jobs = list(self._jobs)
         for job in reversed(jobs):  # those first that no worker has begun with
             self._processes.dispatcher.cancel(job)
@@ -325,6 +357,7 @@ class _Processes:
 
     def __init__(self, settings: _Settings) -> None:
         self.settings = settings
+        forkserver.preload(__name__)
         self._manager = Manager(
             settings.n_jobs,
             _prepare_worker,
@@ -339,10 +372,6 @@ class _Processes:
         self.n_users = 0
         self._idle_since = 0.0
         self._is_over = threading.Event()
-        self._ends = Ends(self.dispatcher.ended)
-        self._lock = threading.Lock()
-        self._n_unfinished = 0
-        self._leader: threading.Thread | None = None
         threading.Thread(target=self._end_when_idle, name="fastproc joblib", daemon=True).start()
 
     def fits(self, settings: _Settings) -> bool:
@@ -372,36 +401,6 @@ class _Processes:
                 if left <= 0 and self in _kept.processes:
                     _kept.processes.remove(self)
         self.end()
-
-    def submit(self, job: Job) -> None:
-        """Begin with a job, whose `on_end` is called in any case."""
-        with self._lock:
-            self._n_unfinished += 1
-            if self._leader is None:
-                self._leader = threading.Thread(
-                    target=self._lead, name="fastproc joblib", daemon=True
-                )
-                self._leader.start()
-        try:
-            if job.error is not None:
-                raise job.error
-            self.dispatcher.submit(job)
-        except BaseException as error:
-            job.error = error
-            self.dispatcher.ended.put(job)
-            if not isinstance(error, Exception):
-                raise
-
-    def _lead(self) -> None:
-        """Read results and call back, until there is nothing to wait for."""
-        while True:
-            self.dispatcher.wait(self._ends)
-            self._manager.call_back()
-            with self._lock:
-                self._n_unfinished -= 1
-                if not self._n_unfinished:
-                    self._leader = None
-                    return
 
 
 def _prepare_worker(environment: tuple[tuple[str, str], ...]) -> None:

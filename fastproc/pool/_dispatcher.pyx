@@ -110,6 +110,8 @@ cdef class Dispatcher(Deaths):
             else:
                 if not self._jobs and not self._returned:
                     channel = self._choose()
+                    if channel is None:     # it is sent now, rather than pickled again then
+                        channel = self._roster.ahead()
                 if channel is not None:
                     self._send(channel, batch, payload)
                 else:

@@ -1,7 +1,6 @@
 """Layer: pool.  Types of `_job.pyx`."""
 
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
 from typing import Any, Final
 
 from typing_extensions import disjoint_base
@@ -37,6 +36,7 @@ class Job:
     error: BaseException | None
     on_end: Callable[[Job], object] | None
     names: Names | None
+    ends: Ends | None
     consumed: int
     def __init__(
         self,
@@ -85,5 +85,8 @@ class Job:
     def release(self) -> None: ...
     def take(self) -> Part | None: ...
 
+@disjoint_base
 class Ends(Job):
-    def __init__(self, ended: SimpleQueue[Any]) -> None: ...
+    def __init__(self) -> None: ...
+    def next(self) -> Job: ...
+    def put(self, job: Job) -> None: ...

@@ -265,20 +265,22 @@ cdef class Job:
 
 
 cdef class Ends(Job):
-    """Stands, for one who waits, for whichever job with an `on_end` ends next.
+    """Stands for all jobs of which it is the `ends`, for one who waits for any of them to end."""
 
-    Parameters
-    ----------
-    ended : queue.SimpleQueue
-        Where the dispatcher puts those jobs.
-    """
-
-    def __init__(self, ended):
-        self._ended = ended
+    def __init__(self):
+        self._ended = collections.deque()
 
     def has_news(self):
-        """Tell whether one has ended that nobody has called back for."""
-        return not self._ended.empty()
+        """Tell whether one has ended that nobody has taken."""
+        return len(self._ended) > 0
+
+    def next(self):
+        """Take the job that has ended first."""
+        return self._ended.popleft()
+
+    cpdef put(self, Job job):
+        """Add a job that has ended."""
+        self._ended.append(job)
 
 
 cdef class Part:

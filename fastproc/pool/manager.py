@@ -273,23 +273,16 @@ class Manager:
                 self._caller.start()
 
     def _call_back(self) -> None:
-        while self.call_back():
-            pass
-
-    def call_back(self) -> bool:
-        """Wait for the end of a job with an `on_end`, and call that; False if none will end."""
-        job = self.dispatcher.ended.get()
-        if job is None:
-            return False
-        on_end, job.on_end = job.on_end, None
-        assert on_end is not None
-        try:
-            on_end(job)
-        except BaseException as error:
-            # As of any thread: the error is shown, and the pool goes on.
-            details = type(error), error, error.__traceback__, threading.current_thread()
-            threading.excepthook(threading.ExceptHookArgs(details))
-        return True
+        while (job := self.dispatcher.ended.get()) is not None:
+            on_end, job.on_end = job.on_end, None
+            assert on_end is not None
+            try:
+                on_end(job)
+            except BaseException as error:
+                # As of any thread: the error is shown, and the pool goes on.
+                details = type(error), error, error.__traceback__, threading.current_thread()
+                threading.excepthook(threading.ExceptHookArgs(details))
+            job = on_end = None
 
     def check_process(self) -> None:
         """Raise RuntimeError in a fork of the process that has the pool."""

@@ -76,8 +76,10 @@ def main_that_can_be_imported(is_wanted: bool = True) -> Iterator[None]:
         # Another thread may start a process too, a pool's manager for instance: the first hides
         # the path, the last shows it again.
         main = sys.modules.get("__main__")
-        if hiding.main is None and main is not None and not (
-            is_wanted and (serialize.has_script(main) or not hasattr(main, "__file__"))
+        if (
+            hiding.main is None
+            and main is not None
+            and not (is_wanted and (serialize.has_script(main) or not hasattr(main, "__file__")))
         ):
             hiding.main = main
             hiding.hide()

@@ -1,8 +1,9 @@
 """Layer: shm.  Plain arrays that many messages have: large ones go into shared memory once.
 
 A pool copies an array anew for each message that has it.  Where the same training set goes into
-every task of a loop, one copy is enough, if all tasks may see the same memory; so by default they
-may not write to it.  Arrays over files go by the file's name, as the file is memory for all already.
+every task of a loop, one copy is enough, if all tasks may see the same memory; which is why they
+may not write to it, unless asked for.  Arrays over files go by the file's name: the file is memory
+for all already.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fastproc.shm.array import SharedArray, as_shared, share
-
-#: How a task gets an array that others have too: to read, to write for all to see, or as a copy.
-Mode = Literal["r", "r+", "w+", "c"]
 
 Array = npt.NDArray[Any]
 
@@ -40,7 +38,7 @@ class Once:
     An array that is changed while this object lives is sent as it was when it was first.
     """
 
-    def __init__(self, least_bytes: int, mode: Mode) -> None:
+    def __init__(self, least_bytes: int, mode: str) -> None:
         self._least_bytes = least_bytes
         self._mode = mode
         self._shared: dict[int, tuple[weakref.ref[Array], SharedArray]] = {}
@@ -75,7 +73,7 @@ class Once:
         return shared
 
 
-def _received(shared: SharedArray, mode: Mode) -> Array:
+def _received(shared: SharedArray, mode: str) -> Array:
     """Return a shared array as a task gets it: a plain ndarray over the same memory."""
     array = np.asarray(shared)
     if mode == "c":
