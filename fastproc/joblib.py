@@ -184,14 +184,19 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
     def start_call(self) -> None:
         """Begin with a loop."""
         max_nbytes, mmap_mode = self._array_options
-        reducers = None
+        self._once = None
         if max_nbytes is not None and mmap_mode is not None:
-            reducers = Once(max_nbytes, mmap_mode).reducers
-        self._names = serialize.Names({}, reducers)
+            self._once = Once(max_nbytes, mmap_mode)
+        self._names = serialize.Names({}, self._once and self._once.reducers)
         self._common: Any = None
         self._failure = None
         self._is_aborted = False
         self._over.set()
+
+    def stop_call(self) -> None:
+        """Be done with a loop."""
+        if self._once is not None:
+            self._once.clear()
 
     def terminate(self) -> None:
         """Give the processes back, for others to take."""

@@ -57,11 +57,16 @@ def test_public_names_are_there():
         _ = fastproc.nothing
 
 
-README = Path(__file__).parents[1] / "README.md"
+PAGES = [Path(__file__).parents[1] / name for name in ("README.md", "docs/joblib.md")]
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+]
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL))
-def test_code_of_the_readme(block, tmp_path):
+@pytest.mark.parametrize("block", BLOCKS)
+def test_code_of_the_documentation(block, tmp_path):
     script = tmp_path / "block.py"
     script.write_text(block)
     answer = subprocess.run(
@@ -76,3 +81,5 @@ def test_code_of_the_readme(block, tmp_path):
     assert answer.stderr == ""
     if "print(x.tolist())" in block:
         assert answer.stdout == "[[4.0, 4.0], [12.0, 8.0]]\n"
+    if "search.best_params_" in block:
+        assert answer.stdout == "{'C': 1}\n"

@@ -35,18 +35,22 @@ class Once:
 
     Notes
     -----
-    An array that is changed while this object lives is sent as it was when it was first.
+    An array that is changed before `clear` is sent as it was when it was first.
     """
 
     def __init__(self, least_bytes: int, mode: str) -> None:
         self._least_bytes = least_bytes
         self._mode = mode
         self._shared: dict[int, tuple[weakref.ref[Array], SharedArray]] = {}
-        #: By type, as pickle wants them.
-        self.reducers: dict[type, Callable[[Any], Any]] = {
-            np.ndarray: self._reduce,
-            np.memmap: self._reduce,
-        }
+
+    @property
+    def reducers(self) -> dict[type, Callable[[Any], Any]]:
+        """The functions that reduce arrays, by type, as pickle wants them."""
+        return {np.ndarray: self._reduce, np.memmap: self._reduce}
+
+    def clear(self) -> None:
+        """Let go of the copies at once, that the next loop may have their memory."""
+        self._shared.clear()
 
     def _reduce(self, array: Array) -> Any:
         file = _file_under(array)
