@@ -119,6 +119,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self._leader: threading.Thread | None = None
         self._failure: BaseException | None = None  # of joblib's own, in calling back
         self._is_aborted = False
+        self._once: Once | None = None
 
     # What joblib asks before and after a loop -----------------------------------------------------
 
@@ -184,10 +185,12 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
     def start_call(self) -> None:
         """Begin with a loop."""
         max_nbytes, mmap_mode = self._array_options
-        self._once = None
-        if max_nbytes is not None and mmap_mode is not None:
+        if max_nbytes is None or mmap_mode is None:
+            self._once, reducers = None, None
+        else:
             self._once = Once(max_nbytes, mmap_mode)
-        self._names = serialize.Names({}, self._once and self._once.reducers)
+            reducers = self._once.reducers
+        self._names = serialize.Names({}, reducers)
         self._common: Any = None
         self._failure = None
         self._is_aborted = False
