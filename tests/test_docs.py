@@ -82,4 +82,4 @@ def test_code_of_the_documentation(block, tmp_path):
     if "print(x.tolist())" in block:
         assert answer.stdout == "[[4.0, 4.0], [12.0, 8.0]]\n"
     if "search.best_params_" in block:
-        assert answer.stdout == "{'C': 1}\n"
+        assert answer.stdout == "{'C': 10}\n"
