@@ -96,7 +96,7 @@ cdef class Dispatcher(Deaths):
         cdef object payload = None, error = None
         batch.job, batch.items, batch.count = job, job.items, 1
         try:
-            payload = serialize.dumps(job.items, self._names)
+            payload = serialize.dumps(job.items, self._names_of(job))
         except Exception as caught:
             error = caught
         with self._lock:
@@ -110,6 +110,8 @@ cdef class Dispatcher(Deaths):
             else:
                 if not self._jobs and not self._returned:
                     channel = self._choose()
+                    if channel is None:     # it is sent now, rather than pickled again then
+                        channel = self._roster.ahead()
                 if channel is not None:
                     self._send(channel, batch, payload)
                 else:
@@ -117,6 +119,10 @@ cdef class Dispatcher(Deaths):
                     self._returned.append(batch)
         self._settle()
         return 0
+
+    cdef object _names_of(self, Job job):
+        """Return what a job's items are pickled for."""
+        return self._names if job.names is None else job.names
 
     def _feed(self, Job job):
         """Draw from a job's iterator, in a thread of its own: it may wait, or use this pool."""
@@ -308,7 +314,8 @@ cdef class Dispatcher(Deaths):
             error = payload = None
             try:
                 payload = serialize.dumps(
-                    batch.items, serialize.NO_MAIN if batch.by_value else self._names)
+                    batch.items,
+                    serialize.NO_MAIN if batch.by_value else self._names_of(batch.job))
             except BaseException as caught:
                 error = caught
             with self._lock:

@@ -19,6 +19,9 @@ cdef class Lost(Raw):
     pass
 
 
+cdef class Ends
+
+
 cdef class Job:
     cdef readonly Function function
     cdef readonly object items              # a list, or None
@@ -31,6 +34,8 @@ cdef class Job:
     cdef readonly bint has_raw              # some values are not read yet
     cdef public object error                # why the job as a whole has failed, or None
     cdef public object on_end               # called with the job when it has ended, if not None
+    cdef public object names                # what its items are pickled for, if not as all others
+    cdef public Ends ends                   # where it is put when it has ended, if not None
     cdef readonly double timeout            # seconds that a task may run; 0 for any time
     cdef readonly int64_t retries           # times that a task is done again after a death
     cdef dict tries                         # by item, of those that were done again
@@ -56,6 +61,11 @@ cdef class Job:
     cdef int learn(self, double item_ns) except -1
     cdef bint try_again(self, int64_t item)
     cdef int accept(self, int64_t first, int64_t count, object value) except -1
+
+
+cdef class Ends(Job):
+    cdef object _ended                      # a deque of jobs
+    cpdef put(self, Job job)
 
 
 cdef class Part:

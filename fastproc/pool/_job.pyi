@@ -6,6 +6,7 @@ from typing import Any, Final
 from typing_extensions import disjoint_base
 
 from fastproc.pool._function import Function
+from fastproc.shm.serialize import Names
 
 CALL: Final[int]
 MAP: Final[int]
@@ -34,6 +35,8 @@ class Part:
 class Job:
     error: BaseException | None
     on_end: Callable[[Job], object] | None
+    names: Names | None
+    ends: Ends | None
     consumed: int
     def __init__(
         self,
@@ -81,3 +84,9 @@ class Job:
     def has_news(self) -> bool: ...
     def release(self) -> None: ...
     def take(self) -> Part | None: ...
+
+@disjoint_base
+class Ends(Job):
+    def __init__(self) -> None: ...
+    def next(self) -> Job: ...
+    def put(self, job: Job) -> None: ...

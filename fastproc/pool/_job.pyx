@@ -264,6 +264,25 @@ cdef class Job:
         return 0
 
 
+cdef class Ends(Job):
+    """Stands for all jobs of which it is the `ends`, for one who waits for any of them to end."""
+
+    def __init__(self):
+        self._ended = collections.deque()
+
+    def has_news(self):
+        """Tell whether one has ended that nobody has taken."""
+        return len(self._ended) > 0
+
+    def next(self):
+        """Take the job that has ended first."""
+        return self._ended.popleft()
+
+    cpdef put(self, Job job):
+        """Add a job that has ended."""
+        self._ended.append(job)
+
+
 cdef class Part:
     """The value of a task of several items, at the place of the first."""
 

@@ -162,6 +162,8 @@ cdef class Results(Waiting):
         if job not in self.unfinished:
             return 0                        # ended before
         self._forget(job)
+        if job.ends is not None:
+            job.ends.put(job)
         if job.on_end is not None:
             self.ended.put(job)
         if self._closing and not self.unfinished:

@@ -101,4 +101,5 @@ cdef class Roster:
 
 
 cdef bint _can_take(Channel channel):
-    return not (channel.retiring or channel.left == 0 or channel.is_full)
+    return not (
+        channel.retiring or channel.left == 0 or channel.is_full or channel.sentence is not None)

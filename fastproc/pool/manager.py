@@ -73,6 +73,8 @@ class Manager:
         maxtasksperchild: int | None,
         max_memory: int | None,
         context: BaseContext,
+        *,
+        imports_main: bool = True,
     ) -> None:
         self.pid = os.getpid()
         self._start_with = initializer, initargs
@@ -89,7 +91,8 @@ class Manager:
         self._is_forked = method == "fork"
         # The fork server's workers are no children of this process.
         self._has_children = method != "forkserver"
-        self._names = serialize.names_of_workers(method)
+        self._imports_main = imports_main
+        self._names = serialize.names_of_workers(method) if imports_main else serialize.NO_MAIN
         self.dispatcher = Dispatcher(
             processes, self._wake, self._has_futex, self._names, self._spin_ns, n_cpus
         )
@@ -148,7 +151,7 @@ class Manager:
             ),
         )
         process.name = process.name.replace("Process", "PoolWorker")
-        with script.main_that_can_be_imported():
+        with script.main_that_can_be_imported(self._imports_main):
             process.start()
         theirs.close()
         if bell is not None:

@@ -28,7 +28,25 @@ class _Hiding:
         self.lock = threading.Lock()
         self.count = 0
         self.main: Any = None
-        self.path = ""
+        #: What is hidden, by attribute of the main module.
+        self.hidden: dict[str, Any] = {}
+
+    def hide(self) -> None:
+        """Hide by what multiprocessing would find the main script."""
+        self.hidden = {
+            name: vars(self.main)[name]
+            for name in ("__file__", "__spec__")
+            if name in vars(self.main)
+        }
+        self.main.__spec__ = None
+        if "__file__" in self.hidden:
+            del self.main.__file__
+
+    def show(self) -> None:
+        """Show it again."""
+        if self.main is not None:
+            vars(self.main).update(self.hidden)
+            self.main = None
 
 
 _hiding = _Hiding()
@@ -37,8 +55,7 @@ _hiding = _Hiding()
 def _show_in_fork() -> None:
     """In a fork: no thread that hides the path is here."""
     global _hiding
-    if _hiding.count and _hiding.main is not None:
-        _hiding.main.__file__ = _hiding.path
+    _hiding.show()
     _hiding = _Hiding()
 
 
@@ -47,31 +64,33 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def main_that_can_be_imported() -> Iterator[None]:
+def main_that_can_be_imported(is_wanted: bool = True) -> Iterator[None]:
     """Keep multiprocessing from telling a new process to run a main script that does not exist.
 
     A program that is read from a pipe calls its file "<stdin>", and every process would fail to
-    start.  Its functions travel by value.
+    start.  Its functions travel by value; and so they do where the script is not wanted, which then
+    needs no guard.
     """
     hiding = _hiding
     with hiding.lock:
         # Another thread may start a process too, a pool's manager for instance: the first hides
         # the path, the last shows it again.
-        if not hiding.count:
-            main: Any = sys.modules.get("__main__")
-            if serialize.has_script(main) or not hasattr(main, "__file__"):
-                hiding.main = None
-            else:
-                hiding.main, hiding.path = main, main.__file__
-                del hiding.main.__file__
+        main = sys.modules.get("__main__")
+        if (
+            hiding.main is None
+            and main is not None
+            and not (is_wanted and (serialize.has_script(main) or not hasattr(main, "__file__")))
+        ):
+            hiding.main = main
+            hiding.hide()
         hiding.count += 1
     try:
         yield
     finally:
         with hiding.lock:
             hiding.count -= 1
-            if not hiding.count and hiding.main is not None:
-                hiding.main.__file__ = hiding.path
+            if not hiding.count:
+                hiding.show()
 
 
 def names_after_import() -> serialize.Names:

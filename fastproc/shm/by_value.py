@@ -27,6 +27,9 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self, file: io.BytesIO, names: serialize.Names, handles: list[Handle], keep: Any
     ) -> None:
+        if names.reducers:
+            # Before the pickler is made, which looks for its table then and never again.
+            self.dispatch_table = ChainMap(names.reducers, *self.dispatch_table.maps)
         super().__init__(file, serialize.PROTOCOL, buffer_callback=keep)
         self._names = names
         self._handles = handles

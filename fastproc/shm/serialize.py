@@ -21,6 +21,7 @@ import io
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,10 +78,18 @@ class Names:
     ----------
     main : dict, optional
         What its ``__main__`` has.  If None, the same as here is taken for granted.
+    reducers : dict, optional
+        By type, the function that reduces its objects for the other side; in pickle's words, a
+        dispatch table.
     """
 
-    def __init__(self, main: dict[str, Any] | None) -> None:
+    def __init__(
+        self,
+        main: dict[str, Any] | None,
+        reducers: dict[type, Callable[[Any], Any]] | None = None,
+    ) -> None:
         self._main = main
+        self.reducers = reducers or {}
 
     def has(self, obj: Any) -> bool:
         """Tell whether `obj`, a function or a class, can travel as its name."""
@@ -142,7 +151,11 @@ class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, names: Names, handles: list[Handle], keep: Any) -> None:
         super().__init__(file, PROTOCOL, buffer_callback=keep)
         # Anew each time, as reducers may be added; a ChainMap costs more with each look.
-        self.dispatch_table = {**copyreg.dispatch_table, **ForkingPickler._extra_reducers}  # type: ignore[attr-defined]
+        self.dispatch_table = {
+            **copyreg.dispatch_table,
+            **ForkingPickler._extra_reducers,  # type: ignore[attr-defined]
+            **names.reducers,
+        }
         self._names = names
         self._handles = handles
 
