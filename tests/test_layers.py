@@ -26,6 +26,7 @@ ALLOWED = {
     "shm": BASE,
     "pool": BASE | {"shm"},
     "parallel": BASE | {"kernels", "shm", "pool"},
+    "bridges": BASE | {"kernels", "shm", "pool", "parallel", "dask"},
     "command line": BASE | {"kernels", "shm", "pool", "parallel", "cli", ""},
 }
 FOLDERS = {"kernels", "shm", "pool", "parallel"}
@@ -40,6 +41,8 @@ def layer_of(path):
     first = path.relative_to(ROOT).parts[0]
     if first in FOLDERS:
         return first
+    if first == "dask":
+        return "bridges"
     return "command line" if first in ("cli", "__main__.py") else "base"
 
 
