@@ -1,4 +1,4 @@
-"""Layer: bridges.  fastproc's kernels on Dask arrays.
+"""Layer: bridges.  fastproc's kernels on Dask arrays, and its Pool over a Dask cluster.
 
 ``import fastproc.dask as fd``: names and signatures are fastproc's own, arrays may be Dask's, and
 results are lazy.  A kernel's family has a module of its name, as in ``fastproc.parallel``:
@@ -38,14 +38,16 @@ if TYPE_CHECKING:
     from fastproc.dask._scans import *
     from fastproc.dask._search import *
     from fastproc.dask._softmax import *
+    from fastproc.dask.pool import Pool as Pool
 
 __getattr__ = lazy.importer(
     __name__,
     {
+        "Pool": "fastproc.dask.pool",
         **{name: f"fastproc.dask._{family}" for name, family in catalogue.FAMILY_OF.items()},
     },
 )
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *catalogue.FAMILY_OF})
+    return sorted({*globals(), "Pool", *catalogue.FAMILY_OF})

@@ -79,12 +79,12 @@ def _scanned(
 
 def _plus(before: npt.NDArray[Any], block: npt.NDArray[Any]) -> npt.NDArray[Any]:
     with np.errstate(all="ignore"):
-        return np.add(before, block)
+        return np.asarray(np.add(before, block))
 
 
 def _times(before: npt.NDArray[Any], block: npt.NDArray[Any]) -> npt.NDArray[Any]:
     with np.errstate(all="ignore"):
-        return np.multiply(before, block)
+        return np.asarray(np.multiply(before, block))
 
 
 def _greater(before: npt.NDArray[Any], block: npt.NDArray[Any]) -> npt.NDArray[Any]:
