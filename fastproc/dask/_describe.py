@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastproc import parallel
 from fastproc.dask.chunks import as_dask, tried
@@ -31,13 +30,8 @@ def describe(a: Any, axis: Any, ddof: float, bias: bool, workers: int) -> Descri
     x = as_dask(a)
     model = tried(parallel.describe, x, axis, ddof, bias)
     axes = validate.axes(axis, x.ndim)
-    merged = states(
-        functools.partial(_update, workers=workers),
-        functools.partial(Describe, None if axis is None else axes[0], ddof, bias),
-        [(x, tuple(range(x.ndim)))],
-        x.ndim,
-        axes,
-    )
+    new = functools.partial(Describe, None if axis is None else axes[0], ddof, bias)
+    merged = states(new, [(x, tuple(range(x.ndim)))], x.ndim, axes, workers)
 
     def part(*path: int) -> Any:
         value = model
@@ -47,7 +41,3 @@ def describe(a: Any, axis: Any, ddof: float, bias: bool, workers: int) -> Descri
 
     n = math.prod(x.shape[i] for i in axes)
     return DescribeResult(n, (part(1, 0), part(1, 1)), part(2), part(3), part(4), part(5))
-
-
-def _update(state: Describe, piece: npt.NDArray[Any], *, workers: int) -> Describe:
-    return state.update(piece, workers=workers)

@@ -37,7 +37,7 @@ def cdist(XA: Any, XB: Any, metric: Any, p: Any, workers: int) -> Array:
         "jk",
         concatenate=True,
         dtype=np.float64,
-        meta=np.empty((0, 0)),
+        meta=np.zeros((0, 0)),
         token="cdist",
     )
 
@@ -117,11 +117,11 @@ def nearest(XA: Any, XB: Any, k: Any, metric: Any, p: Any, workers: int) -> tupl
     number = validate_distances.check_neighbours("nearest", k, others.shape[0])
     indices = da.arange(len(others), chunks=(others.chunks[0],), dtype=np.int64)
     merged = states(
-        functools.partial(Nearest.update, workers=workers),
         functools.partial(Nearest, number, metric, p),
         [(rows, (0, 2)), (others, (1, 2)), (indices, (1,))],
         2,
         (1,),
+        workers,
     )
     distances, indices = (
         result_along(merged, (i,), 1, number, dtype)

@@ -43,18 +43,9 @@ def bincount(x: Any, weights: Any, minlength: Any, workers: int) -> Array:
             f"{numbers.shape}"
         )
     dtype = tried(parallel.bincount, *operands, minlength=minlength).dtype
-    merged = states(
-        functools.partial(_counted, workers=workers),
-        functools.partial(tallies.BinCount, minlength),
-        [(each, (0,)) for each in operands],
-        1,
-        (0,),
-    )
+    new = functools.partial(tallies.BinCount, minlength)
+    merged = states(new, [(each, (0,)) for each in operands], 1, (0,), workers)
     return table(merged, (), (0,), dtype, (math.nan,))
-
-
-def _counted(tally: Any, *blocks: npt.NDArray[Any], workers: int) -> Any:
-    return tally.update(*blocks, workers=workers)
 
 
 def _group(kernel: Callable[P, Any], tally: type, exactness: str = _EXACT) -> Callable[P, Array]:
@@ -88,11 +79,12 @@ def _group(kernel: Callable[P, Any], tally: type, exactness: str = _EXACT) -> Ca
         else:
             new = functools.partial(tally, n_groups, **ddof)
         merged = states(
-            functools.partial(_taken, axes=axes, workers=workers),
             new,
             [(x, tuple(range(x.ndim))), (marks, axes)],
             x.ndim,
             axes,
+            workers,
+            functools.partial(_arranged, axes, name == "group_sum"),
         )
         return table(merged, (), axes, dtype, (n_groups,))
 
@@ -103,19 +95,18 @@ def _group(kernel: Callable[P, Any], tally: type, exactness: str = _EXACT) -> Ca
 _WITHOUT_VALUE = ("group_min", "group_max", "group_first", "group_last")
 
 
-def _taken(
-    tally: Any,
+def _arranged(
+    axes: tuple[int, ...],
+    is_sum: bool,
     values: npt.NDArray[Any],
     labels: npt.NDArray[Any],
-    *,
-    axes: tuple[int, ...],
-    workers: int,
-) -> Any:
-    if isinstance(tally, tallies.GroupSum) and values.dtype.kind == "f":
-        values = values.astype(np.float64, copy=False)  # rounded once, at the end
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return values whose last axis is that of the labels."""
+    if is_sum and values.dtype.kind == "f":
+        values = values.astype(np.float64, copy=False)  # so that they are rounded once, at the end
     if len(axes) == 1:
-        return tally.update(np.moveaxis(values, axes[0], -1), labels, workers=workers)
-    return tally.update(values.ravel(), labels.ravel(), workers=workers)
+        return np.moveaxis(values, axes[0], -1), labels
+    return values.ravel(), labels.ravel()
 
 
 def _check_shape(name: str, x: Array, labels: Array, axis: Any) -> None:

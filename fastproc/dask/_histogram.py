@@ -126,20 +126,15 @@ def _counts(
 ) -> Array:
     n_dims = columns[0].ndim
     axes = tuple(np.arange(n_dims).tolist())
-    merged = states(
-        functools.partial(_update, n_columns=len(columns), workers=workers),
-        new,
-        [(each, axes) for each in columns + factors],
-        n_dims,
-        axes,
-    )
+    operands = [(each, axes) for each in columns + factors]
+    arrange = None if len(columns) == 1 else functools.partial(_stacked, len(columns))
+    merged = states(new, operands, n_dims, axes, workers, arrange)
     return table(merged, (0,), axes, dtype, shape)
 
 
-def _update(tally: Any, *blocks: npt.NDArray[Any], n_columns: int, workers: int) -> Any:
-    columns, weights = blocks[:n_columns], blocks[n_columns:]
-    piece = columns[0] if isinstance(tally, tallies.Histogram) else np.stack(columns, axis=1)
-    return tally.update(piece, *weights, workers=workers)
+def _stacked(n_columns: int, *blocks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """Return points, one a row, and weights if there are any."""
+    return np.stack(blocks[:n_columns], axis=1), *blocks[n_columns:]
 
 
 def _density(counts: Array, edges: list[npt.NDArray[Any]]) -> Array:

@@ -51,7 +51,7 @@ def _moving(kernel: Callable[P, Any], exactness: str = _EXACT) -> Callable[P, Ar
             depth={along: (size - 1, 0)},
             boundary="none",
             dtype=dtype,
-            meta=np.empty((0,) * x.ndim, dtype),
+            meta=np.zeros((0,) * x.ndim, dtype),
         )
 
     return lazy

@@ -76,7 +76,6 @@ def topk(a: Any, k: Any, axis: Any, largest: bool, workers: int) -> tuple[Array,
     if not 0 <= number <= length:
         raise ValueError(f"topk: k must be from 0 to {length}, the length of the axis, not {k}")
     merged = states(
-        functools.partial(TopK.update, workers=workers),
         functools.partial(TopK, number, along, largest),
         [
             (x, tuple(range(x.ndim))),
@@ -84,6 +83,7 @@ def topk(a: Any, k: Any, axis: Any, largest: bool, workers: int) -> tuple[Array,
         ],
         x.ndim,
         (along,),
+        workers,
     )
     values, indices = (
         result_along(merged, (i,), along, number, dtype)

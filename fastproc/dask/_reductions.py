@@ -29,18 +29,9 @@ _PAIR_EXAMPLE = """least, greatest = fd.{}(x)
 [1.0, 5.0]"""
 
 
-def _update(accumulator: Any, block: Any, *, workers: int) -> Any:
-    return accumulator.update(block, workers=workers)
-
-
 def _states(accumulator: type, x: Array, axes: Axes, workers: int, **options: Any) -> Array:
-    return states(
-        functools.partial(_update, workers=workers),
-        functools.partial(accumulator, axes, **options),
-        [(x, tuple(range(x.ndim)))],
-        x.ndim,
-        axes,
-    )
+    new = functools.partial(accumulator, axes, **options)
+    return states(new, [(x, tuple(range(x.ndim)))], x.ndim, axes, workers)
 
 
 def _reduction(
@@ -96,13 +87,8 @@ def _place(kernel: Callable[P, Any], accumulator: type) -> Callable[P, Array]:
         if len(axes) > 1:
             merged = place(kernel, x, workers)
         else:
-            merged = states(
-                functools.partial(_update, workers=workers),
-                functools.partial(accumulator, *axes),
-                [(x, tuple(range(x.ndim)))],
-                x.ndim,
-                axes,
-            )
+            new = functools.partial(accumulator, *axes)
+            merged = states(new, [(x, tuple(range(x.ndim)))], x.ndim, axes, workers)
         return result(merged, (), axes, np.intp, keepdims)
 
     return lazy

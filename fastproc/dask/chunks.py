@@ -84,7 +84,7 @@ def along_whole(
         adjust_chunks=sizes,
         new_axes=dict(zip(in_front, leading, strict=True)),
         dtype=dtype,
-        meta=np.empty((0,) * (len(leading) + x.ndim), dtype),
+        meta=np.zeros((0,) * (len(leading) + x.ndim), dtype),
         token=kernel.__name__,
     )
 

@@ -25,11 +25,11 @@ def place(kernel: Callable[..., Any], x: Array, workers: int) -> Array:
     check_known(kernel.__name__, x, tuple(range(x.ndim)))
     indices = [(da.arange(n, chunks=(x.chunks[i],)), (i,)) for i, n in enumerate(x.shape)]
     return states(
-        functools.partial(_update, workers=workers),
         functools.partial(Place, kernel, x.shape),
         [(x, tuple(range(x.ndim))), *indices],
         x.ndim,
         tuple(range(x.ndim)),
+        workers,
     )
 
 
@@ -42,9 +42,7 @@ class Place:
         #: The extreme and its index, or None as long as there are no elements but NaN.
         self._found: tuple[Any, int] | None = None
 
-    def update(
-        self, piece: npt.NDArray[Any], indices: tuple[npt.NDArray[Any], ...], workers: int
-    ) -> Self:
+    def update(self, piece: npt.NDArray[Any], *indices: npt.NDArray[Any], workers: int) -> Self:
         """Take in a piece, whose elements have these indices along each axis."""
         self._count += piece.size
         skips = self._kernel.__name__.startswith("nan")
@@ -76,9 +74,3 @@ class Place:
             return
         pair = sorted((self._found, found), key=lambda each: each[1])
         self._found = pair[self._kernel(np.array([value for value, _ in pair]))]
-
-
-def _update(
-    state: Place, piece: npt.NDArray[Any], *indices: npt.NDArray[Any], workers: int
-) -> Place:
-    return state.update(piece, indices, workers)

@@ -320,6 +320,8 @@ class Pool:
     def _check_open(self) -> None:
         if not self._is_open:
             raise ValueError("Pool not running; it was closed or terminated")
+        if self._client.status != "running":
+            raise ValueError(f"Pool not running; its client is {self._client.status}")
 
 
 class _Opaque:

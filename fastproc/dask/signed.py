@@ -71,17 +71,13 @@ def logsumexp(
     axes = validate.axes(axis, n_dims)
     is_signed = return_sign or b is not None
     merged = states(
-        functools.partial(_update, workers=workers),
         functools.partial(SignedLogSumExp if is_signed else LogSumExp, axes),
         [(each, tuple(range(n_dims))) for each in operands],
         n_dims,
         axes,
+        workers,
     )
     if not is_signed:
         return result(merged, (), axes, dtype, keepdims)
     logarithm, sign = (result(merged, (i,), axes, dtype, keepdims) for i in (0, 1))
     return (logarithm, sign) if return_sign else da.where(sign < 0, np.nan, logarithm).astype(dtype)
-
-
-def _update(state: Any, *blocks: npt.NDArray[Any], workers: int) -> Any:
-    return state.update(*blocks, workers=workers)

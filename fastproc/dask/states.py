@@ -34,29 +34,32 @@ Path = tuple[int, ...]
 
 
 def states(
-    update: Callable[..., Any],
     new: New,
     operands: Sequence[tuple[Array, Axes]],
     n_dims: int,
     axes: Axes,
+    workers: int,
+    arrange: Callable[..., tuple[Any, ...]] | None = None,
 ) -> Array:
     """Return the states of blocks, merged along some of their axes.
 
     Parameters
     ----------
-    update : callable
-        Called in a worker as ``update(new(), *blocks)``; returns the accumulator.
     new : callable
-        Makes an accumulator.
+        Makes an accumulator, to be updated with blocks of the operands.
     operands : sequence of (dask.array.Array, axes)
         What blocks are of, and which axes of the states theirs are.
     n_dims : int
         How many axes the states have.
     axes : tuple of int
         Those along which they are merged.
+    workers : int
+        How many threads to use for a chunk.
+    arrange : callable, optional
+        Makes of blocks what the accumulator takes.
     """
     parts = da.blockwise(
-        functools.partial(_updated, update, new),
+        functools.partial(_updated, new, workers, arrange),
         tuple(range(n_dims)),
         *(each for operand in operands for each in operand),
         concatenate=True,
@@ -118,7 +121,8 @@ def _results(
         tuple(range(merged.ndim)),
         concatenate=False,
         dtype=dtype,
-        meta=np.empty((0,) * len(inds), dtype),
+        # Without axes it has an element, which Dask takes into the result's name.
+        meta=np.zeros((0,) * len(inds), dtype),
         token=merged.name.partition("-merge")[0],
         **chunks,
     )
@@ -131,7 +135,7 @@ def _name(new: New) -> str:
 
 def _no_states(n_dims: int) -> npt.NDArray[Any]:
     """Return what tells Dask the kind of an array of states."""
-    return np.empty((0,) * n_dims, object)
+    return np.full((0,) * n_dims, None)
 
 
 def _one(_: float) -> int:
@@ -142,8 +146,9 @@ def _same(state: Any, axis: Any = None, keepdims: bool = True) -> Any:
     return state
 
 
-def _updated(update: Callable[..., Any], new: New, *blocks: Any) -> Any:
-    return update(new(), *blocks)
+def _updated(new: New, workers: int, arrange: Callable[..., Any] | None, *blocks: Any) -> Any:
+    pieces = blocks if arrange is None else arrange(*blocks)
+    return new().update(*pieces, workers=workers)
 
 
 def _merged(new: New, nested: Any, axis: Any = None, keepdims: bool = True) -> Any:
