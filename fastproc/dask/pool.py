@@ -301,7 +301,7 @@ class Pool:
             self._is_open, self._is_terminated = False, True
             running = list(self._running)
         if running and self._client.status == "running":
-            self._client.cancel(running, reason="terminated")
+            self._client.cancel(running)
 
     def join(self) -> None:
         """Wait until all that was begun has ended.
