@@ -25,8 +25,8 @@ import fastproc.dask as fd
 
 SENSORS = 8
 
-#: Days in a chunk, which so has some 4 MB.
-DAYS = 2730
+#: Days in a chunk, which so has some 8 MB.
+DAYS = 5460
 
 #: Degrees: the mean of all, the swing of a day around it, and the noise.
 MEAN, SWING, NOISE = 15.0, 8.0, 2.0

@@ -22,7 +22,7 @@ from fastproc.catalogue import FAMILIES
 from fastproc.kernels import validate
 
 #: Examples of each kernel; more in a long run.
-FEW = settings().max_examples // 6
+FEW = settings().max_examples // 10
 
 REFUSED = ("pdist", "replace")
 
