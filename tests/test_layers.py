@@ -26,12 +26,12 @@ ALLOWED = {
     "shm": BASE,
     "pool": BASE | {"shm"},
     "parallel": BASE | {"kernels", "shm", "pool"},
-    "bridges": BASE | {"kernels", "shm", "pool", "parallel"},
+    "bridges": BASE | {"kernels", "shm", "pool", "parallel", "dask"},
     "command line": BASE | {"kernels", "shm", "pool", "parallel", "cli", ""},
 }
 FOLDERS = {"kernels", "shm", "pool", "parallel"}
 #: To other people's schedulers, whose names they have.
-BRIDGES = {"joblib.py"}
+BRIDGES = {"dask", "joblib.py"}
 IMPORTS = re.compile(
     r"^\s*(?:from\s+fastproc((?:\.\w+)*)\s+c?import\s+\(?([\w ,]*)"
     r"|c?import\s+fastproc((?:\.\w+)*))",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import operator
-from typing import Any, Self, SupportsIndex
+from typing import Any, ClassVar, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -222,6 +222,9 @@ class BinCount(_Tally):
 class _Group(_Tally):
     """A table with an item for each group; pieces are reduced along their last axis."""
 
+    #: Whether there is nothing but NaN to say that a group is not in a piece.
+    _needs_nan: ClassVar[bool] = True
+
     def __init__(self, num_labels: SupportsIndex) -> None:
         self._num_labels = operator.index(num_labels)
         self._settings = (self._num_labels,)
@@ -234,8 +237,8 @@ class _Group(_Tally):
     ) -> Self:
         """Take in a piece: values, and the label of each place along their last axis."""
         array = np.asarray(values)
-        if array.dtype.kind in "bui":
-            array = array.astype(np.float64)  # which has NaN for a group that is not in the piece
+        if self._needs_nan and array.dtype.kind in "bui":
+            array = array.astype(np.float64)
         self._join(self._tables(array, labels, workers))
         return self
 
@@ -288,12 +291,16 @@ class GroupSum(_Group):
     [1.0, 5.0]
     """
 
+    _needs_nan = False
+
     def _tables(self, values: Array, labels: Any, workers: Workers) -> tuple[Array, ...]:
         return (self._call(_grouped.group_sum, values, labels, workers),)
 
 
 class GroupCount(_Group):
     """How many numbers each group has in pieces; see `fastproc.group_count`."""
+
+    _needs_nan = False
 
     def _tables(self, values: Array, labels: Any, workers: Workers) -> tuple[Array, ...]:
         return (self._call(_grouped.group_count, values, labels, workers),)
