@@ -28,6 +28,26 @@ CHECKS = ("anynan", "allnan", "all_finite")
 _MEANS = ("mean", "var", "std", "logsumexp", "median", "quantile", "percentile")
 _SIGN_BIT = np.uint64(1 << 63)
 
+# The protocols by which NumPy makes an array of an object; it does not ask for DLPack by itself.
+_NUMPYS_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+
+
+def asarray(name: str, a: Any) -> Array:
+    """Return `a` as ``np.asarray`` does; of what has no protocol but DLPack, a view by that."""
+    if (
+        isinstance(a, np.ndarray)
+        or not hasattr(a, "__dlpack__")
+        or any(hasattr(a, protocol) for protocol in _NUMPYS_PROTOCOLS)
+    ):
+        return np.asarray(a)
+    try:
+        return np.from_dlpack(a)
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name}: {type(a).__name__} cannot be read through DLPack ({error}); pass real "
+            f"numbers in main memory"
+        ) from error
+
 
 def as_array(name: str, a: Any) -> Array:
     """Return `a` as a plain ndarray in the machine's byte order, of a dtype with numbers."""
@@ -36,7 +56,7 @@ def as_array(name: str, a: Any) -> Array:
             f"{name}: masked arrays are not supported; pass a.compressed(), or "
             f"a.filled(np.nan) to a nan variant"
         )
-    array = np.asarray(a)
+    array = asarray(name, a)
     if array.dtype.kind not in "bifu" or array.dtype.itemsize > 8:
         raise TypeError(
             f"{name}: dtype {array.dtype} is not supported; "
@@ -327,9 +347,10 @@ def axes(axis: Any, n_dims: int) -> tuple[int, ...]:
 
 def as_weights(name: str, weights: Any) -> Array:
     """Return weights as contiguous float64."""
-    if np.asarray(weights).dtype.kind == "c":
+    dtype = asarray(name, weights).dtype
+    if dtype.kind == "c":
         raise TypeError(
-            f"{name}: weights of dtype {np.asarray(weights).dtype} are not supported; pass "
+            f"{name}: weights of dtype {dtype} are not supported; pass "
             f"weights.real and weights.imag, one after the other"
         )
     return as_array(name, weights).astype(np.float64, order="C", copy=False)
