@@ -178,7 +178,7 @@ class Manager:
             raise
         finally:
             self.dispatcher.ended.put(None)
-            self.dispatcher.memory.drop()
+            self.dispatcher.give_up_memory()
             self._at_exit.cancel()
 
     def _supervise(self) -> None:
@@ -321,7 +321,7 @@ class Manager:
             self._signal(lambda process: process.kill())
             for process in self.processes.values():
                 process.join()
-            self.dispatcher.memory.drop()
+            self.dispatcher.give_up_memory()
             return
         # The manager goes on by itself if this thread is interrupted from here on.
         self._kill_at = time.monotonic() + GRACE_SECONDS

@@ -470,5 +470,5 @@ class Pool:
         from fastproc.pool import blocks
 
         tasks = blocks.cut(func, (array, *arrays), out, axis, block_size, self.processes)
-        results = self.starmap(blocks.run, tasks, chunksize=1)
+        results = self.starmap(blocks.map_block, tasks, chunksize=1)
         return results if out is None else out

@@ -75,16 +75,16 @@ def death(process: Any, function: Any) -> WorkerDied:
     """Return the error of a task whose worker died."""
     hint = "; perhaps memory ran out" if process.exitcode == -9 else ""
     return WorkerDied(
-        f"worker {process.pid} {_how(process.exitcode)} while it ran {_name(function)}{hint}",
+        f"worker {process.pid} {_how(process.exitcode)} while it ran {name_of(function)}{hint}",
         process.pid,
         process.exitcode,
     )
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
     """Return what a function is called, and run none of its code to find out."""
     if isinstance(function, functools.partial):
-        return _name(function.func)
+        return name_of(function.func)
     if isinstance(
         function, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type
     ):
