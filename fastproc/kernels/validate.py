@@ -251,21 +251,21 @@ def _as_number(name: str, argument: str, value: Any) -> Array:
     return array
 
 
-def parameters(numbers: Any, dtype: np.dtype[Any]) -> Array:
-    """Return a kernel's parameters as an array of the dtype; None is a bound that bounds nothing.
+def parameters(numbers: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a kernel's parameters, in whose place None is a bound that bounds nothing.
 
-    A Python integer that the dtype does not hold is an OverflowError, as with operands.
+    They are not converted yet: NumPy warns of one that the dtype does not hold, and the caller, who
+    is compiled and has no frame, is taken for the user's line.
     """
     if numbers is None:
-        return np.empty(0, dtype)
+        return ()
     if not isinstance(numbers, tuple):
-        return np.asarray(numbers, dtype)
+        return numbers
     if dtype.kind == "f":
         bounds: tuple[Any, ...] = (-np.inf, np.inf)
     else:
         bounds = (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    values = [bounds[i] if number is None else number for i, number in enumerate(numbers)]
-    return np.array([np.asarray(value, dtype) for value in values], dtype)
+    return [bounds[i] if number is None else number for i, number in enumerate(numbers)]
 
 
 def coefficients(p: Any, x: Any) -> Array:
