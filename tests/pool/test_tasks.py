@@ -69,6 +69,24 @@ def test_what_becomes_of_workers_is_logged(caplog):
     ]
 
 
+def test_a_system_that_refuses_a_worker_for_a_while(caplog, monkeypatch):
+    with Pool(1, context="fork") as single:
+        start, refusals = single._manager._start, [OSError(11, "no process"), OSError(11, "none")]
+
+        def start_at_last(slot):
+            if refusals:
+                raise refusals.pop(0)
+            start(slot)
+
+        monkeypatch.setattr(single._manager, "_start", start_at_last)
+        with pytest.raises(WorkerDied):
+            single.apply(os.abort)
+        assert single.apply(abs, (-3,)) == 3
+    assert [record.message for record in caplog.records][1:] == [
+        "a worker cannot be started: [Errno 11] no process; tried again"
+    ]
+
+
 def test_only_that_task_fails(pool):
     results = pool.imap(spin, [0.001, 30, 0.002, 0.003], timeout=0.3)
     assert next(results) == 0.001
