@@ -185,6 +185,7 @@ if __name__ == "__main__":  # not in the processes that translate
                     "fastproc.pool._results",
                     "fastproc.pool._deaths",
                     "fastproc.pool._dispatcher",
+                    "fastproc.pool._monitor",
                     "fastproc.parallel._threads",
                     "fastproc.parallel._lines",
                     "fastproc.parallel._custom",

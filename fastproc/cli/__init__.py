@@ -1,4 +1,4 @@
-"""Layer: command line.  ``fastproc info`` and ``fastproc bench``: arguments, exit codes, errors.
+"""Layer: command line.  ``fastproc info``, ``bench`` and ``top``: arguments, exit codes, errors.
 
 Exit codes: 0, all is well; 1, the command could not be done; 2, it was not understood; 130, it was
 interrupted.  What is wrong is said in one line on stderr.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from fastproc import __version__, config
@@ -20,6 +21,9 @@ DEFAULT_SIZE = 10_000_000
 
 #: Rounds by default: enough for a median on a machine that others use too.
 DEFAULT_REPEAT = 9
+
+#: Seconds between two looks by default: what a reader can follow.
+DEFAULT_INTERVAL = 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from fastproc.cli import info
 
         return info.run()
-    return _bench(arguments)
+    return _top(arguments) if arguments.command == "top" else _bench(arguments)
 
 
 class CommandError(Exception):
@@ -101,7 +105,39 @@ def _parser() -> argparse.ArgumentParser:
         "--peers", action=argparse.BooleanOptionalAction, default=True,
         help="compare with bottleneck, SciPy, numexpr and others, where installed (default: yes)",
     )  # fmt: skip
+    top = commands.add_parser(
+        "top",
+        help="watch the pools of running programs: workers, tasks, memory",
+        description=(
+            "Show what each worker of a running program's pools does: its task and for how long, "
+            "tasks per second, the part of the time that it is busy, and its memory (RSS, and PSS, "
+            "in which what processes share counts for each by its share). The program is not asked "
+            "and loses no time. Ctrl-C ends the view, and the program's end does."
+        ),
+    )
+    top.add_argument(
+        "pid", nargs="?", type=_positive, metavar="PID",
+        help="the program that made the pools (default: all programs of this user)",
+    )  # fmt: skip
+    top.add_argument("--once", action="store_true", help="show one table, of one interval, and end")
+    top.add_argument(
+        "--json", action="store_true", help="print each look as one line of JSON, without rich"
+    )
+    top.add_argument(
+        "--interval", type=_seconds, default=DEFAULT_INTERVAL, metavar="S",
+        help=f"seconds between two looks (default: {DEFAULT_INTERVAL:g})",
+    )  # fmt: skip
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < threading.TIMEOUT_MAX:  # NaN is not either
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return number
 
 
 def _positive(text: str) -> int:
@@ -114,14 +150,29 @@ def _positive(text: str) -> int:
     return number
 
 
+def _top(arguments: argparse.Namespace) -> int:
+    if not arguments.json:
+        _need("rich", "the table")
+    from fastproc.cli import top
+
+    return top.run(
+        pid=arguments.pid,
+        once=arguments.once,
+        as_json=arguments.json,
+        interval=arguments.interval,
+    )
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     """Check all that can be wrong with the arguments before anything takes time."""
     from fastproc.cli.cases import CASES
 
     unknown = [name for name in arguments.names if name not in CASES]
     if unknown:
+        alike = ", ".join(dict.fromkeys(like for name in unknown for like in _alike(name, CASES)))
+        hint = f" (did you mean {alike}?)" if alike else ""
         raise CommandError(
-            f"there is no kernel named {', '.join(unknown)}; there are: {', '.join(CASES)}", 2
+            f"there is no kernel named {', '.join(unknown)}{hint}; there are: {', '.join(CASES)}", 2
         )
     for path in (arguments.json, arguments.plot):
         if path is not None:
@@ -148,6 +199,14 @@ def _bench(arguments: argparse.Namespace) -> int:
         plot_path=arguments.plot,
         with_peers=arguments.peers,
     )
+
+
+def _alike(name: str, names: Collection[str]) -> list[str]:
+    """Return at most two names that may be meant by another."""
+    import difflib
+
+    beginning = [each for each in names if each.startswith(name)]
+    return beginning[:2] or difflib.get_close_matches(name, names, 2)
 
 
 def _check_writable(path: Path) -> None:

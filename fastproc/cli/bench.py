@@ -66,7 +66,7 @@ def run(
     scaling = [CASES[name] for name in SCALING_KERNELS] if plot_path else []
     # Before anything starts a thread: a pool that is forked should have none in its parent.
     with Pool() as pool:
-        results = _header(size, dtype, repeat, pool.processes)
+        results = _header(size, dtype, repeat, pool.processes, with_peers)
         sweeps = _sweeps(repeat)
         timings: dict[str, dict[str, Timing]] = {}
         with (
@@ -102,13 +102,14 @@ def run(
     return 0
 
 
-def _header(size: int, dtype: str, repeat: int, processes: int) -> dict[str, Any]:
+def _header(size: int, dtype: str, repeat: int, processes: int, with_peers: bool) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "size": size,
         "repeat": repeat,
         "dtype": dtype,
+        "with_peers": with_peers,
         "machine": machine.facts(),
         "versions": machine.versions(),
         "pool_processes": processes,

@@ -5,7 +5,7 @@ It needs nothing but NumPy, since it is what one asks for when something else do
 
 from __future__ import annotations
 
-from fastproc.cli import machine
+from fastproc.cli import machine, units
 
 
 def run() -> int:
@@ -46,7 +46,4 @@ def lines() -> list[tuple[str, str]]:
 
 
 def _size(n_bytes: int | None, if_none: str) -> str:
-    if n_bytes is None:
-        return if_none
-    gib = n_bytes / 1024**3
-    return f"{gib:.1f} GiB" if gib >= 1 else f"{n_bytes / 1024**2:.0f} MiB"
+    return if_none if n_bytes is None else units.size(n_bytes)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastproc.cli.rivals import ALL_THREADS, NUMPY, ONE_THREAD, POOL, PYTHON, TWIN
+from fastproc.cli.units import duration
 
 #: Columns to print where the output is no terminal, whose width would else be taken as 80.
 FILE_WIDTH = 132
@@ -112,18 +113,6 @@ def _ratio(speed: float) -> Text:
     return Text(f"{speed:.1f}x" if speed >= 10 else f"{speed:.2f}x", style)
 
 
-def duration(seconds: float) -> str:
-    """Return a time with three digits and its unit."""
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if seconds * factor >= 1:
-            return f"{_three_digits(seconds * factor)} {unit}"
-    return f"{_three_digits(seconds * 1e9)} ns"
-
-
-def _three_digits(number: float) -> str:
-    return f"{number:.2f}" if number < 10 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"
-
-
 def notes(results: dict[str, Any]) -> list[str]:
     """Return what stands below the table."""
     size, memory = results["size"], results["memory"]
@@ -137,6 +126,8 @@ def notes(results: dict[str, Any]) -> list[str]:
     ]
     if short:
         lines.append(f"  {short}; the others of its kind were slower, or are not installed")
+    elif results["with_peers"]:
+        lines.append("  none of the peers that have these kernels is installed")
     lines += [
         "  threads, pool: what fastproc was allowed; it wakes them only where it expects to gain",
         f"  memory in this run, {memory['buffer_bytes'] / 1e6:.0f} MB, by plain loops that are not "

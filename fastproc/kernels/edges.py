@@ -40,7 +40,7 @@ def as_bins(name: str, argument: str, bins: Any) -> int | Array:
             f"{name}: {argument} must be an integer or edges, not {bins!r}; "
             f"np.histogram_bin_edges(a, {bins!r}) makes edges"
         )
-    if np.ndim(bins) == 0:
+    if validate.asarray(name, bins).ndim == 0:
         return check_bins(name, argument, bins)
     edges = validate.as_array(name, bins)
     check_line(name, argument, edges)
@@ -110,7 +110,7 @@ def check_widths(name: str, edges: Array) -> None:
 
 def as_sorter(name: str, sorter: Any, size: int) -> Array:
     """Return the indices that sort an array of `size` elements."""
-    indices = np.asarray(sorter)
+    indices = validate.asarray(name, sorter)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{name}: sorter must be integers, not {indices.dtype}")
     if indices.shape != (size,):

@@ -28,7 +28,7 @@ def as_labels(name: str, argument: str, labels: Any) -> Array:
             f"{name}: masked arrays are not supported; pass {argument}.filled(-1) to leave out "
             f"what is masked"
         )
-    array = np.asarray(labels)
+    array = validate.asarray(name, labels)
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.int64)  # what an empty list becomes
     if array.dtype.kind not in "iu":

@@ -28,6 +28,26 @@ CHECKS = ("anynan", "allnan", "all_finite")
 _MEANS = ("mean", "var", "std", "logsumexp", "median", "quantile", "percentile")
 _SIGN_BIT = np.uint64(1 << 63)
 
+# The protocols by which NumPy makes an array of an object; it does not ask for DLPack by itself.
+_NUMPYS_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+
+
+def asarray(name: str, a: Any) -> Array:
+    """Return `a` as ``np.asarray`` does; of what has no protocol but DLPack, a view by that."""
+    if (
+        isinstance(a, np.ndarray)
+        or not hasattr(a, "__dlpack__")
+        or any(hasattr(a, protocol) for protocol in _NUMPYS_PROTOCOLS)
+    ):
+        return np.asarray(a)
+    try:
+        return np.from_dlpack(a)
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name}: {type(a).__name__} cannot be read through DLPack ({error}); pass real "
+            f"numbers in main memory"
+        ) from error
+
 
 def as_array(name: str, a: Any) -> Array:
     """Return `a` as a plain ndarray in the machine's byte order, of a dtype with numbers."""
@@ -36,7 +56,7 @@ def as_array(name: str, a: Any) -> Array:
             f"{name}: masked arrays are not supported; pass a.compressed(), or "
             f"a.filled(np.nan) to a nan variant"
         )
-    array = np.asarray(a)
+    array = asarray(name, a)
     if array.dtype.kind not in "bifu" or array.dtype.itemsize > 8:
         raise TypeError(
             f"{name}: dtype {array.dtype} is not supported; "
@@ -231,21 +251,21 @@ def _as_number(name: str, argument: str, value: Any) -> Array:
     return array
 
 
-def parameters(numbers: Any, dtype: np.dtype[Any]) -> Array:
-    """Return a kernel's parameters as an array of the dtype; None is a bound that bounds nothing.
+def parameters(numbers: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a kernel's parameters, in whose place None is a bound that bounds nothing.
 
-    A Python integer that the dtype does not hold is an OverflowError, as with operands.
+    They are not converted yet: NumPy warns of one that the dtype does not hold, and the caller, who
+    is compiled and has no frame, is taken for the user's line.
     """
     if numbers is None:
-        return np.empty(0, dtype)
+        return ()
     if not isinstance(numbers, tuple):
-        return np.asarray(numbers, dtype)
+        return numbers
     if dtype.kind == "f":
         bounds: tuple[Any, ...] = (-np.inf, np.inf)
     else:
         bounds = (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    values = [bounds[i] if number is None else number for i, number in enumerate(numbers)]
-    return np.array([np.asarray(value, dtype) for value in values], dtype)
+    return [bounds[i] if number is None else number for i, number in enumerate(numbers)]
 
 
 def coefficients(p: Any, x: Any) -> Array:
@@ -327,9 +347,10 @@ def axes(axis: Any, n_dims: int) -> tuple[int, ...]:
 
 def as_weights(name: str, weights: Any) -> Array:
     """Return weights as contiguous float64."""
-    if np.asarray(weights).dtype.kind == "c":
+    dtype = asarray(name, weights).dtype
+    if dtype.kind == "c":
         raise TypeError(
-            f"{name}: weights of dtype {np.asarray(weights).dtype} are not supported; pass "
+            f"{name}: weights of dtype {dtype} are not supported; pass "
             f"weights.real and weights.imag, one after the other"
         )
     return as_array(name, weights).astype(np.float64, order="C", copy=False)

@@ -158,7 +158,10 @@ cdef object _compute(
     ]
     shape = np.broadcast_shapes(*[array.shape for array in arrays])
     arrays = [array.astype(computed, copy=False) for array in arrays]
-    values = validate.parameters(numbers, dtype).astype(computed, copy=False)
+    # A Python integer that the dtype does not hold is an OverflowError, as with operands.
+    values = np.array(
+        [np.asarray(value, dtype) for value in validate.parameters(numbers, dtype)], dtype
+    ).astype(computed, copy=False)
     if out is not None:
         validate.check_out(label, out, shape, dtype)
 

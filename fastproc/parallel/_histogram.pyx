@@ -344,7 +344,7 @@ cdef object _weights_of(str name, object weights, tuple shape):
     """Return weights as a line of float64, and the dtype of their sums."""
     if weights is None:
         return None, None
-    dtype = np.asarray(weights).dtype
+    dtype = validate.asarray(name, weights).dtype
     weights = validate.as_weights(name, weights)
     if weights.shape != shape:
         raise ValueError(
@@ -441,7 +441,7 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None, *, worker
 
 
 def histogramdd(sample, bins=10, range=None, density=None, weights=None, *, workers=None):
-    if isinstance(sample, np.ndarray) and sample.ndim == 2:
+    if len(getattr(sample, "shape", ())) == 2:         # an array or a DataFrame, as NumPy has it
         columns = validate.as_array("histogramdd", sample).T
     else:
         columns = np.atleast_2d(validate.as_array("histogramdd", sample))   # a row for each axis

@@ -193,16 +193,19 @@ cdef object _reduce_chunk(int name, int code, const void* x, Py_ssize_t size, do
     return new_scalar(result_code, &first)
 
 
-cdef int _report(int name, bint no_value, bint no_freedom) except -1:
-    """Say what NumPy says of results that have no value or no degree of freedom."""
+cdef int _report(int name, bint no_value, bint no_freedom, int stacklevel=1) except -1:
+    """Say what NumPy says of results that have no value or no degree of freedom.
+
+    Compiled code has no frame: level 1 is the line that has called the kernel.
+    """
     if no_value and _is_arg(name):
         raise ValueError("All-NaN slice encountered")
     if no_value and (name == MEAN or name == NANMEAN):
-        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=1)
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=stacklevel)
     elif no_value:
-        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=1)
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=stacklevel)
     if no_freedom:
-        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=1)
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=stacklevel)
     return 0
 
 
@@ -509,7 +512,7 @@ def _results_of(int name, object dtype, ndarray states, Py_ssize_t count, double
     for i in range(PyArray_SIZE(states)):
         write_result(&job, i, <const State*>PyArray_DATA(states) + i)
     if job.no_value or job.no_freedom:
-        _report(name, job.no_value, job.no_freedom)
+        _report(name, job.no_value, job.no_freedom, 2)      # past the accumulator
     return (first, second) if _is_minmax(name) else (first,)
 
 

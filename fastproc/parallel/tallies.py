@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from fastproc.kernels import validate
 from fastproc.parallel import _grouped, _histogram
 from fastproc.pool import Pool
 
@@ -147,7 +148,7 @@ class Histogram(_Tally):
     """
 
     def __init__(self, bins: Any = 10, range: Any = None) -> None:
-        if np.ndim(bins) == 0 and range is None:
+        if validate.asarray("Histogram", bins).ndim == 0 and range is None:
             raise ValueError(
                 "Histogram: pass the range, or edges, since the pieces that are to come may lie "
                 "anywhere"
@@ -161,7 +162,7 @@ class Histogram(_Tally):
         """Count a piece, or add up its weights."""
         bins, limits = self._settings
         # By the edges of all pieces: those of float32 data would be rounded.
-        array = np.asarray(a)
+        array = validate.as_array("Histogram", a)
         if array.dtype == np.float32:
             array = array.astype(np.float64)
         counts, _ = _histogram.histogram(array, bins, limits, weights=weights, workers=workers)
@@ -236,9 +237,9 @@ class _Group(_Tally):
         self, values: npt.ArrayLike, labels: npt.ArrayLike, *, workers: Workers = None
     ) -> Self:
         """Take in a piece: values, and the label of each place along their last axis."""
-        array = np.asarray(values)
+        array = validate.as_array(type(self).__name__, values)
         if self._needs_nan and array.dtype.kind in "bui":
-            array = array.astype(np.float64)
+            array = array.astype(np.float64)  # which has NaN for a group that is not in the piece
         self._join(self._tables(array, labels, workers))
         return self
 

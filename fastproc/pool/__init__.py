@@ -4,6 +4,7 @@
 `_dispatcher.pyx`, which knows which task is where; `_messages.pxd` says what goes to the workers
 and back, `serialize.py` how values travel, `remote.py` how exceptions do.  `worker.py` and
 `_worker.pyx` are the other side.  `manager.py` starts workers and notices their deaths.
+`monitor.py` looks into other processes' pools.
 
 Beside the pool, `process.py` is a single process, `popen.py` how it starts, `context.py` a start
 method with all that it makes, and `script.py` what another process finds of the main script.

@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 
 from fastproc.pool._function cimport Function
 from fastproc.pool._job cimport Raw
-from fastproc.pool._messages cimport STOP, ResultHeader, TaskHeader
+from fastproc.pool._messages cimport FUNCTION, STOP, ResultHeader, TaskHeader
 from fastproc.shm._atomic cimport atomic_fence, atomic_load_word, atomic_store
 from fastproc.shm._bell cimport AWAKE, PIPE, ring_bell
 from fastproc.shm._mutex cimport Mutex
@@ -35,6 +35,8 @@ cdef class Channel:
         """Send a message; False if there is no room."""
         cdef TaskHeader header
         cdef bytes data = b"" if payload is None else payload.data
+        if kind == FUNCTION:
+            data, chunk = function.name + data, len(function.name)
         cdef Py_ssize_t n = PyBytes_GET_SIZE(data)
         cdef char* place = self.tasks.claim(sizeof(TaskHeader) + n)
         if place == NULL:

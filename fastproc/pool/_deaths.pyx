@@ -13,8 +13,9 @@ from libc.string cimport memset
 from fastproc.pool._channel cimport Batch, Channel
 from fastproc.pool._job cimport Job, Lost
 from fastproc.pool._messages cimport (
-    BELL, CONDEMNED, CORE, FLAGS, OPENED, OVERWEIGHT, PAGE, READY, RING_BYTES, ROOM, SINCE, STARTED,
-    slot_bytes,
+    BELL, BORN, CONDEMNED, CORE, FLAGS, LAYOUT, MAGIC, OPENED, OVERWEIGHT, PAGE, PID, POOL_LAYOUT,
+    POOL_MADE, POOL_MAGIC, POOL_PARENT, POOL_SLOTS, READY, RESTARTS, RING_BYTES, ROOM, SINCE,
+    STARTED, slot_bytes,
 )
 from fastproc.pool._roster cimport Roster
 from fastproc.shm._atomic cimport atomic_fence, atomic_load, atomic_store
@@ -22,6 +23,7 @@ from fastproc.shm._bell cimport now_ns
 from fastproc.shm._ring cimport Ring
 
 import collections
+import os
 from concurrent.futures import CancelledError
 
 from fastproc.errors import TaskTimeout
@@ -45,6 +47,11 @@ cdef class Deaths(Results):
         self._core = <int32_t*>(self._base + CORE)
         self._flags = <int64_t*>(self._base + FLAGS)
         self._n_words = (n_slots + 63) // 64
+        (<int32_t*>(self._base + POOL_LAYOUT))[0] = LAYOUT
+        (<int32_t*>(self._base + POOL_SLOTS))[0] = <int32_t>n_slots
+        (<int64_t*>(self._base + POOL_PARENT))[0] = os.getpid()
+        (<int64_t*>(self._base + POOL_MADE))[0] = now_ns()
+        atomic_store(<int64_t*>(self._base + POOL_MAGIC), MAGIC)
         self._roster = Roster(n_slots)
         self.restarts = [-1] * n_slots
         self._born = [0] * n_slots
@@ -68,6 +75,8 @@ cdef class Deaths(Results):
         Ring(self._mapping, start + PAGE, RING_BYTES).clear()
         Ring(self._mapping, start + PAGE + 2 * 64 + RING_BYTES, RING_BYTES).clear()
         self._born[slot] = now_ns()
+        atomic_store(<int64_t*>(self._base + start + BORN), self._born[slot])
+        atomic_store(<int64_t*>(self._base + start + RESTARTS), max(self.restarts[slot], 0))
 
     def attach(self, Py_ssize_t slot, process, int64_t most_tasks, pipe):
         """Count a started worker in; it is sent at most `most_tasks` tasks, if not negative.
@@ -92,6 +101,7 @@ cdef class Deaths(Results):
         channel.born = self._born[slot]
         channel.flight = collections.deque()
         channel.functions = {}
+        atomic_store(<int64_t*>(place + PID), process.pid)
         with self._lock:
             self._roster.add(channel)
             if self.restarts[slot] < 0:
@@ -209,6 +219,11 @@ cdef class Deaths(Results):
         return True
 
     # The rest of a worker's life ----------------------------------------------------------------
+
+    def give_up_memory(self):
+        """Let go of the slots when there are no workers any more, and no pool to be found here."""
+        atomic_store(<int64_t*>(self._base + POOL_MAGIC), 0)
+        self.memory.drop()
 
     def retire(self):
         """Tell each worker to stop after what it has been sent."""

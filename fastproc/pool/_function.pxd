@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 cdef class Function:
     cdef readonly object function
     cdef int32_t number
+    cdef bytes name                         # for those who look at the workers
     cdef object payload
 
 

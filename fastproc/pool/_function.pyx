@@ -4,6 +4,9 @@
 
 from libc.stdint cimport int32_t
 
+from fastproc.pool._messages cimport NAME_BYTES
+
+from fastproc.pool import remote
 from fastproc.shm import serialize
 
 cdef enum:
@@ -23,6 +26,7 @@ cdef class Function:
     def __init__(self, function, int32_t number, names):
         self.function = function
         self.number = number
+        self.name = remote.name_of(function).encode(errors="replace")[:NAME_BYTES]
         self.payload = serialize.dumps(function, names)
 
 

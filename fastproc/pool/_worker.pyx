@@ -12,12 +12,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fastproc.pool._messages cimport (
-    BELL, CALL, CONDEMNED, CORE, FAILURE, FLAGS, FUNCTION, MAP, OPENED, OVERWEIGHT, PAGE, READY,
-    RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP, SUCCESS, UNREADABLE, ResultHeader, TaskHeader,
-    slot_bytes,
+    BELL, BUSY, CALL, CONDEMNED, CORE, EDITION, ENDED, FAILURE, FLAGS, FUNCTION, MAP, NAME,
+    NAME_BYTES, OPENED, OVERWEIGHT, PAGE, READY, RING_BYTES, ROOM, SINCE, STARTED, STARTING, STOP,
+    SUCCESS, UNREADABLE, ResultHeader, TaskHeader, slot_bytes,
 )
 from fastproc.shm._atomic cimport (
     atomic_fence, atomic_load, atomic_load_word, atomic_set_bits, atomic_store, atomic_store_word,
@@ -90,6 +90,11 @@ cdef class Worker:
     cdef int64_t _flag
     cdef int64_t* _started
     cdef int64_t* _since
+    cdef int64_t* _ended
+    cdef int64_t* _busy
+    cdef int64_t* _edition
+    cdef char* _name
+    cdef int32_t _named                     # the number of the function whose name stands there
     cdef int64_t _begun
     cdef int64_t _rung
     cdef int64_t _spin_ns
@@ -97,7 +102,7 @@ cdef class Worker:
     cdef object _wake
     cdef object _pipe
     cdef int32_t _asleep                    # what a bell says while this worker sleeps at it
-    cdef dict _functions                    # by number: whether it is read, and it
+    cdef dict _functions                    # by number: whether it is read, it, and its name
     cdef bint _has_skipped                  # messages that were withdrawn
     cdef int _pid
     cdef int64_t* _condemned
@@ -124,6 +129,11 @@ cdef class Worker:
         self._room = <int32_t*>(base + start + ROOM)
         self._started = <int64_t*>(base + start + STARTED)
         self._since = <int64_t*>(base + start + SINCE)
+        self._ended = <int64_t*>(base + start + ENDED)
+        self._busy = <int64_t*>(base + start + BUSY)
+        self._edition = <int64_t*>(base + start + EDITION)
+        self._name = base + start + NAME
+        self._named = -1
         self._condemned = <int64_t*>(base + start + CONDEMNED)
         self._ready = <int64_t*>(base + start + READY)
         self._overweight = <int64_t*>(base + start + OVERWEIGHT)
@@ -161,9 +171,11 @@ cdef class Worker:
             message += sizeof(TaskHeader)
             n -= sizeof(TaskHeader)
             if header.kind == FUNCTION:
-                self._keep_function(header.function, message, n, header.payload)
+                self._keep_function(&header, message, n)
                 self._tasks.consume()
                 continue
+            if header.function != self._named:
+                self._write_name(header.function)
             # Reading the function and the arguments runs the user's code, which may end this
             # process: it is part of the first task.
             self._begin()
@@ -176,29 +188,46 @@ cdef class Worker:
             self._tasks.consume()
             if error is not None:
                 self._put_failure(UNREADABLE, error, 0)
+                self._end(0)
                 self._tell_parent()
             else:
                 self._run_tasks(function, header.style, header.chunk, items)
 
-    cdef int _keep_function(self, int32_t number, char* data, Py_ssize_t n, int32_t kind) except -1:
+    cdef int _keep_function(self, TaskHeader* header, char* data, Py_ssize_t n) except -1:
         """Keep a function that is not read yet, and its memory at once, while the parent has it."""
-        cdef object kept = PyBytes_FromStringAndSize(data, n)
-        if kind == PARCEL:
+        cdef Py_ssize_t n_name = header.chunk
+        cdef object name = PyBytes_FromStringAndSize(data, n_name)
+        cdef object kept = PyBytes_FromStringAndSize(data + n_name, n - n_name)
+        if header.payload == PARCEL:
             try:
                 kept = serialize.open_parcel(kept)
             except Exception as error:
                 kept = error
-        self._functions[number] = False, kept
+        self._functions[header.function] = False, kept, name
+        if self._named == header.function:
+            self._named = -1
+        return 0
+
+    cdef int _write_name(self, int32_t number) except -1:
+        """Write down for others what this worker is about to run; between two tasks."""
+        cdef bytes name = self._functions[number][2]
+        cdef int64_t edition = self._edition[0]
+        atomic_store(self._edition, edition + 1)
+        atomic_fence()                                                  # [edition]
+        memset(self._name, 0, NAME_BYTES)
+        memcpy(self._name, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        atomic_store(self._edition, edition + 2)
+        self._named = number
         return 0
 
     cdef object _function(self, int32_t number):
-        is_read, function = self._functions[number]
+        is_read, function, name = self._functions[number]
         if is_read:
             return function
         if isinstance(function, Exception):
             raise function
         function = serialize.loads(function)
-        self._functions[number] = True, function
+        self._functions[number] = True, function, name
         return function
 
     cdef int _begin(self) except -1:
@@ -211,6 +240,12 @@ cdef class Worker:
         atomic_fence()                                                  # [condemn]
         if atomic_load(self._condemned):
             self._await_sentence()
+        return 0
+
+    cdef int _end(self, int64_t duration) except -1:
+        """Say that the task has ended that had begun last."""
+        atomic_store(self._busy, self._busy[0] + duration)
+        atomic_store(self._ended, self._begun)
         return 0
 
     cdef char* _wait_for_message(self, Py_ssize_t* n) except NULL:
@@ -290,6 +325,7 @@ cdef class Worker:
             else:
                 after = now_ns()
                 self._put(SUCCESS, value, after - before)
+            self._end(after - before)
             if self._most_memory and after - self._weighed > WEIGH_EVERY:
                 self._weighed = after
                 if resident_bytes() > self._most_memory:

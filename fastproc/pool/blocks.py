@@ -70,7 +70,7 @@ def _along(array: SharedArray, axis: int, part: slice) -> SharedArray:
     return view
 
 
-def run(func: Callable[..., Any], blocks: list[SharedArray], out: Any) -> Any:
+def map_block(func: Callable[..., Any], blocks: list[SharedArray], out: Any) -> Any:
     """Do one task of `map_blocks`, in a worker."""
     result = func(*blocks)
     if out is None:

@@ -13,8 +13,8 @@ the end of this file of ours, which ``fastproc`` hands on.
 
 from __future__ import annotations
 
+import multiprocessing.context as context  # pyright does not find it by `from`
 from collections.abc import Callable, Iterable
-from multiprocessing import context
 from typing import TYPE_CHECKING, Any
 
 from fastproc.pool import process

@@ -8,13 +8,16 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, InvalidStateError
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from fastproc import config
 from fastproc.pool._dispatcher import Dispatcher
 from fastproc.pool._job import CALL, STARMAP, Job
 from fastproc.pool.manager import Manager
 from fastproc.pool.result import IMapIterator
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class _Future(Future[Any]):
@@ -141,7 +144,7 @@ class ProcessPoolExecutor(Executor):
         self._manager.finishes_at_exit = True
         weakref.finalize(self, self._manager.close).atexit = False
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Begin ``fn(*args, **kwargs)`` in a worker; return its Future."""
         dispatcher = self._check_open()
         job = Job(dispatcher.function(fn), CALL, [(args, kwargs)], 0)
@@ -152,12 +155,12 @@ class ProcessPoolExecutor(Executor):
 
     def map(
         self,
-        fn: Callable[..., Any],
+        fn: Callable[..., _T],
         *iterables: Iterable[Any],
         timeout: float | None = None,
         chunksize: int = 1,
         **options: Any,
-    ) -> Iterator[Any]:
+    ) -> Iterator[_T]:
         """Return an iterator over ``fn(*items)`` for items from each of the iterables.
 
         The iterables are drawn at once, and calls go on however slowly results are taken; with
@@ -207,7 +210,7 @@ class ProcessPoolExecutor(Executor):
         return self._manager.dispatcher
 
 
-def _results(results: IMapIterator, timeout: float | None) -> Iterator[Any]:
+def _results(results: IMapIterator[Any], timeout: float | None) -> Iterator[Any]:
     """Yield results, all of them within `timeout` seconds from now."""
     end = None if timeout is None else time.monotonic() + timeout
 

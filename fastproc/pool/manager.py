@@ -6,6 +6,7 @@ and nothing for it to do while a caller waits for results and so leads (``_dispa
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -45,6 +46,10 @@ KILLED_START = 0.1
 #: there is no worker at all.
 RETRY_SECONDS = 0.1
 MOST_RETRIES = 50
+
+#: Where users look for what becomes of workers; silent unless they ask for it.
+_logger = logging.getLogger("fastproc")
+_logger.addHandler(logging.NullHandler())
 
 _managers: weakref.WeakSet[Manager] = weakref.WeakSet()
 
@@ -98,6 +103,7 @@ class Manager:
         )
         self.processes: dict[int, Any] = {}
         self._deaths: dict[int, int] = {}  # what becomes readable when a worker dies
+        self._killed: set[int] = set()  # slots whose workers the manager itself has killed
         self._lifelines: dict[int, Connection] = {}
         self._sent: dict[int, serialize.Payload] = {}  # to workers that were not forked
         self._lock = threading.Lock()  # guards what follows, and starting against ending
@@ -181,7 +187,7 @@ class Manager:
             raise
         finally:
             self.dispatcher.ended.put(None)
-            self.dispatcher.memory.drop()
+            self.dispatcher.give_up_memory()
             self._at_exit.cancel()
 
     def _supervise(self) -> None:
@@ -214,6 +220,7 @@ class Manager:
         while self.dispatcher.to_kill:
             channel = self.dispatcher.to_kill.popleft()
             if self.dispatcher.channels[channel.slot] is channel:
+                self._killed.add(channel.slot)
                 channel.process.kill()
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_at = None
@@ -231,6 +238,7 @@ class Manager:
                 os.close(death)
         if slot in self._sent:
             self._sent.pop(slot).recall()
+        self._log_death(slot, process)
         if self.dispatcher.has_begun(slot):
             self._false_starts = 0
         else:
@@ -240,28 +248,48 @@ class Manager:
             self.dispatcher.fail_all(remote.false_start(process))
         self._vacant.append(slot)
 
+    def _log_death(self, slot: int, process: Any) -> None:
+        """Log a death, unless it is the pool's end; without a lock, as handlers are the user's."""
+        if self._needs_no_more():
+            return
+        is_wanted = process.exitcode == 0 or slot in self._killed
+        self._killed.discard(slot)
+        _logger.log(
+            logging.INFO if is_wanted else logging.WARNING,
+            "worker %s %s; another takes its place",
+            process.pid,
+            remote.ending_of(process.exitcode),
+        )
+
+    def _needs_no_more(self) -> bool:
+        """Tell whether the pool ends, so that workers that die need no successors."""
+        dispatcher = self.dispatcher
+        return self._is_ending or dispatcher.broken is not None or dispatcher.is_finished()
+
     def _fill(self) -> None:
         """Start workers in the places of those that have died, unless the pool ends."""
         while self._vacant:
+            refusal: Exception | None = None
             with self._lock:
-                if (
-                    self._is_ending
-                    or self.dispatcher.broken is not None
-                    or self.dispatcher.is_finished()
-                ):
+                if self._needs_no_more():
                     self._vacant.clear()
                     return
                 try:
                     self._start(self._vacant[-1])
                 except Exception as error:  # no process or descriptor to be had, perhaps for now
+                    refusal = error
                     self._retries += 1
-                    if self.processes or self._retries < MOST_RETRIES:
-                        return
-                    self.dispatcher.fail_all(error)
-                    continue
-                self._vacant.pop()
-                self._retries = 0
-            self.dispatcher.hand_out()
+                else:
+                    self._vacant.pop()
+                    self._retries = 0
+            if refusal is None:
+                self.dispatcher.hand_out()
+            elif self.processes or self._retries < MOST_RETRIES:
+                if self._retries == 1:
+                    _logger.warning("a worker cannot be started: %s; tried again", refusal)
+                return
+            else:
+                self.dispatcher.fail_all(refusal)
 
     def start_calling_back(self) -> None:
         """Have callbacks called, by a thread of their own: they may take long, or use the pool."""
@@ -324,7 +352,7 @@ class Manager:
             self._signal(lambda process: process.kill())
             for process in self.processes.values():
                 process.join()
-            self.dispatcher.memory.drop()
+            self.dispatcher.give_up_memory()
             return
         # The manager goes on by itself if this thread is interrupted from here on.
         self._kill_at = time.monotonic() + GRACE_SECONDS

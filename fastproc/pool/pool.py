@@ -13,7 +13,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from multiprocessing.context import BaseContext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fastproc import config
 from fastproc.pool._job import CALL, MAP, STARMAP, Job
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: A job's `chunk` beside a number of items: each item's result comes by itself, or the pool
 #: chooses how many items make a task from how long they take.
 SINGLE, ADAPTIVE = 0, -1
+
+_S = TypeVar("_S")
+_T = TypeVar("_T")
 
 Callback = Callable[[Any], object] | None
 
@@ -171,19 +174,19 @@ class Pool:
 
     def apply(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., _T],
         args: Iterable[Any] = (),
         kwds: Mapping[str, Any] | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> Any:
+    ) -> _T:
         """Return ``func(*args, **kwds)``, called in a worker."""
-        return self._call(self._single(func, args, kwds, timeout, retries), True)
+        return self._call(self._single(func, args, kwds, timeout, retries), True)  # type: ignore[no-any-return]
 
     def apply_async(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., _T],
         args: Iterable[Any] = (),
         kwds: Mapping[str, Any] | None = None,
         callback: Callback = None,
@@ -191,7 +194,7 @@ class Pool:
         *,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> AsyncResult:
+    ) -> AsyncResult[_T]:
         """Begin ``func(*args, **kwds)`` in a worker; return its AsyncResult."""
         job = self._single(func, args, kwds, timeout, retries)
         return self._begin(job, True, callback, error_callback)
@@ -211,50 +214,50 @@ class Pool:
 
     def map(
         self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
+        func: Callable[[_S], _T],
+        iterable: Iterable[_S],
         chunksize: int | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
         progress: bool = False,
-    ) -> list[Any]:
+    ) -> list[_T]:
         """Return the results of ``func(item)`` for each item, in their order."""
         job = self._job(func, MAP, list(iterable), chunksize, timeout, retries)
         return self._call(job, False, progress)  # type: ignore[no-any-return]
 
     def map_async(
         self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
+        func: Callable[[_S], _T],
+        iterable: Iterable[_S],
         chunksize: int | None = None,
         callback: Callback = None,
         error_callback: Callback = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> AsyncResult:
+    ) -> AsyncResult[list[_T]]:
         """Begin a `map`; return its AsyncResult."""
         job = self._job(func, MAP, list(iterable), chunksize, timeout, retries)
         return self._begin(job, False, callback, error_callback)
 
     def starmap(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., _T],
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
         *,
         timeout: float | None = None,
         retries: int = 0,
         progress: bool = False,
-    ) -> list[Any]:
+    ) -> list[_T]:
         """Return the results of ``func(*item)`` for each item, in their order."""
         job = self._job(func, STARMAP, list(iterable), chunksize, timeout, retries)
         return self._call(job, False, progress)  # type: ignore[no-any-return]
 
     def starmap_async(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., _T],
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
         callback: Callback = None,
@@ -262,21 +265,21 @@ class Pool:
         *,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> AsyncResult:
+    ) -> AsyncResult[list[_T]]:
         """Begin a `starmap`; return its AsyncResult."""
         job = self._job(func, STARMAP, list(iterable), chunksize, timeout, retries)
         return self._begin(job, False, callback, error_callback)
 
     def imap(
         self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
+        func: Callable[[_S], _T],
+        iterable: Iterable[_S],
         chunksize: int = 1,
         *,
         timeout: float | None = None,
         retries: int = 0,
         progress: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Iterator[_T]:
         """Return an iterator over the results of ``func(item)``, in the order of the items.
 
         Items are drawn as workers have time for them, and not far ahead of the results taken.
@@ -286,14 +289,14 @@ class Pool:
 
     def imap_unordered(
         self,
-        func: Callable[[Any], Any],
-        iterable: Iterable[Any],
+        func: Callable[[_S], _T],
+        iterable: Iterable[_S],
         chunksize: int = 1,
         *,
         timeout: float | None = None,
         retries: int = 0,
         progress: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Iterator[_T]:
         """Return an iterator over the results of ``func(item)``, each as soon as it is there."""
         job = self._job(func, MAP, iter(iterable), chunksize, timeout, retries, False)
         return self._draw(job, iterable, progress)
@@ -328,9 +331,11 @@ class Pool:
         is_single: bool,
         callback: Callback = None,
         error_callback: Callback = None,
-    ) -> AsyncResult:
+    ) -> AsyncResult[Any]:
         dispatcher = self._check_open().dispatcher
-        result = AsyncResult(self, dispatcher, job, is_single, callback, error_callback)
+        result: AsyncResult[Any] = AsyncResult(
+            self, dispatcher, job, is_single, callback, error_callback
+        )
         if job.on_end is not None and self._manager is not None:
             self._manager.start_calling_back()
         dispatcher.submit(job)
@@ -339,7 +344,7 @@ class Pool:
     def _draw(self, job: Job, iterable: Iterable[Any], progress: bool) -> Iterator[Any]:
         dispatcher = self._check_open().dispatcher
         dispatcher.submit(job)
-        results = IMapIterator(self, dispatcher, job)
+        results: IMapIterator[Any] = IMapIterator(self, dispatcher, job)
         if not progress:
             return results
         total = len(iterable) if isinstance(iterable, Sized) else None
@@ -348,7 +353,7 @@ class Pool:
     def _call(self, job: Job, is_single: bool, progress: bool = False) -> Any:
         """Return a job's result; if the waiting is interrupted, do no more for it."""
         dispatcher = self._check_open().dispatcher
-        result = AsyncResult(self, dispatcher, job, is_single)
+        result: AsyncResult[Any] = AsyncResult(self, dispatcher, job, is_single)
         try:
             if progress:
                 dispatcher.submit(job)
@@ -470,5 +475,5 @@ class Pool:
         from fastproc.pool import blocks
 
         tasks = blocks.cut(func, (array, *arrays), out, axis, block_size, self.processes)
-        results = self.starmap(blocks.run, tasks, chunksize=1)
+        results = self.starmap(blocks.map_block, tasks, chunksize=1)
         return results if out is None else out

@@ -8,7 +8,7 @@ All else is multiprocessing's own.
 
 from __future__ import annotations
 
-from multiprocessing import context
+import multiprocessing.context as context  # pyright does not find it by `from`
 from multiprocessing.process import BaseProcess
 from typing import Any
 

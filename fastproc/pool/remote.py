@@ -75,16 +75,17 @@ def death(process: Any, function: Any) -> WorkerDied:
     """Return the error of a task whose worker died."""
     hint = "; perhaps memory ran out" if process.exitcode == -9 else ""
     return WorkerDied(
-        f"worker {process.pid} {_how(process.exitcode)} while it ran {_name(function)}{hint}",
+        f"worker {process.pid} {ending_of(process.exitcode)} while it ran "
+        f"{name_of(function)}{hint}",
         process.pid,
         process.exitcode,
     )
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
     """Return what a function is called, and run none of its code to find out."""
     if isinstance(function, functools.partial):
-        return _name(function.func)
+        return name_of(function.func)
     if isinstance(
         function, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type
     ):
@@ -102,15 +103,16 @@ def died_early(pid: int, error: Exception) -> WorkerDied:
 def false_start(process: Any) -> WorkerDied:
     """Return the error of a pool whose workers die as they start."""
     return WorkerDied(
-        f"worker {process.pid} {_how(process.exitcode)} as it started, like those before it; the "
-        "initializer, or the import of the main script, ends the process (what it printed says "
+        f"worker {process.pid} {ending_of(process.exitcode)} as it started, like those before it; "
+        "the initializer, or the import of the main script, ends the process (what it printed says "
         'more; a script needs the guard `if __name__ == "__main__":`)',
         process.pid,
         process.exitcode,
     )
 
 
-def _how(exitcode: int | None) -> str:
+def ending_of(exitcode: int | None) -> str:
+    """Return what is said of a process with this exit code."""
     if exitcode is None or exitcode >= 0:
         return f"exited with status {exitcode}"
     try:

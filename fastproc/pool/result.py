@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from fastproc.pool._dispatcher import Dispatcher
 from fastproc.pool._job import Job, Part, Raw
+
+_T = TypeVar("_T")
 
 #: The name of the thread of a pool that calls callbacks, and may itself wait for results.
 CALLBACK_THREAD = "fastproc callbacks"
@@ -38,7 +40,7 @@ def _read(value: Any) -> Any:
     return value.load() if isinstance(value, Raw) else value
 
 
-class AsyncResult:
+class AsyncResult(Generic[_T]):
     """The result of one call of a pool's method, which may not be there yet.
 
     Made by the methods of a Pool whose names end in ``_async``.
@@ -95,7 +97,7 @@ class AsyncResult:
             return True
         return self._called_back.wait(None if end is None else max(0.0, end - time.monotonic()))
 
-    def get(self, timeout: float | None = None) -> Any:
+    def get(self, timeout: float | None = None) -> _T:
         """Return the result when it is there, or raise what the call raised.
 
         Raises
@@ -109,7 +111,7 @@ class AsyncResult:
             raise multiprocessing.TimeoutError
         is_success, value = self._settled()
         if is_success:
-            return value
+            return value  # type: ignore[no-any-return]
         raise value
 
     @property
@@ -177,7 +179,7 @@ class AsyncResult:
             self._called_back.set()
 
 
-class IMapIterator(Iterator[Any]):
+class IMapIterator(Iterator[_T]):
     """An iterator over results, in the order of the arguments or in that of their coming.
 
     Made by `Pool.imap` and `Pool.imap_unordered`.
@@ -193,13 +195,13 @@ class IMapIterator(Iterator[Any]):
     def __del__(self) -> None:
         self._dispatcher.drop(self._job)
 
-    def __iter__(self) -> IMapIterator:
+    def __iter__(self) -> IMapIterator[_T]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> _T:
         return self.next()
 
-    def next(self, timeout: float | None = None) -> Any:
+    def next(self, timeout: float | None = None) -> _T:
         """Return the next result, or raise what its call raised.
 
         Raises
@@ -225,7 +227,7 @@ class IMapIterator(Iterator[Any]):
                 left = None if end is None else end - time.monotonic()
                 if not self._dispatcher.wait(self._job, left):
                     raise multiprocessing.TimeoutError
-        return self._ready.popleft()
+        return self._ready.popleft()  # type: ignore[no-any-return]
 
     def abandon(self) -> None:
         """Have no more calls begun."""

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from fastproc.cli import main, rivals, table, timing
+from fastproc.cli import main, rivals, table, timing, units
 from fastproc.cli.cases import CASES
 
 QUICK = ["--size", "200", "--repeat", "2"]
@@ -87,9 +87,10 @@ def test_pure_python_gets_fewer_elements_and_the_table_says_so(tmp_path):
 
 
 def test_an_unknown_kernel_is_refused_with_the_names(capsys):
-    assert main(["bench", "sum", "mode", "*"]) == 2
+    assert main(["bench", "sum", "hist", "summ", "*"]) == 2
     message = capsys.readouterr().err
-    assert "there is no kernel named mode, *; there are: " in message
+    assert "there is no kernel named hist, summ, * (did you mean histogram, " in message
+    assert "2d, sum, nansum?); there are: " in message
     for kernel in CASES:
         assert kernel in message
 
@@ -137,6 +138,16 @@ def test_an_unknown_format_is_refused(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert main(["bench", "--plot", str(tmp_path / "plot.txt")]) == 2
     assert "cannot be written as plot.txt; the name may end in: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--peers", "--no-peers"])
+def test_peers_that_are_asked_for_and_missing_are_said(option):
+    pytest.importorskip("rich")
+    # Of negative there is one peer.
+    done = bench("negative", *QUICK, option, before="sys.modules['numexpr'] = None")
+    assert done.returncode == 0, done.stderr
+    note = "none of the peers that have these kernels is installed"
+    assert (note in done.stdout) == (option == "--peers")
 
 
 def test_a_wrong_answer_ends_the_run():
@@ -197,7 +208,7 @@ def test_medians_are_of_rounds():
     ],
 )
 def test_durations(seconds, text):
-    assert table.duration(seconds) == text
+    assert units.duration(seconds) == text
 
 
 def test_a_narrow_terminal_gets_two_tables_with_nothing_cut_off(monkeypatch, tmp_path, capsys):

@@ -280,12 +280,17 @@ def test_variance_does_not_cancel():
         (lambda: reference.nanstd([1.0], ddof=2), "Degrees of freedom <= 0 for slice"),
         (lambda: reference.nanmax([math.nan]), "All-NaN slice encountered"),
         (lambda: reference.nanminmax([math.nan])[1], "All-NaN slice encountered"),
+        (lambda: reference.median([]), "Mean of empty slice"),
+        (lambda: reference.nanmedian([math.nan]), "All-NaN slice encountered"),
+        (lambda: reference.nanquantile([math.nan], [0.5])[0], "All-NaN slice encountered"),
+        (lambda: reference.nanpercentile([math.nan], 50), "All-NaN slice encountered"),
     ],
 )
 def test_warnings_point_at_the_caller(call, text):
     with pytest.warns(RuntimeWarning, match=text) as caught:
         assert math.isnan(call())
-    assert [warning.filename for warning in caught] == [__file__]
+    places = [(warning.filename, warning.lineno) for warning in caught]
+    assert places == [(__file__, call.__code__.co_firstlineno)]
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)

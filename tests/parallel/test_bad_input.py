@@ -114,15 +114,34 @@ def test_ddof_that_leaves_no_freedom(name, ddof):
     np.testing.assert_equal(float(actual), float(expected))
 
 
+NO_MEAN, NO_NUMBER = "Mean of empty slice", "All-NaN slice encountered"
+NO_FREEDOM = "Degrees of freedom <= 0 for slice"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: fp.mean([]), NO_MEAN),
+        (lambda: fp.nanvar(np.ones((3, 1)), axis=1, ddof=1)[0], NO_FREEDOM),
+        (lambda: fp.nanmax(np.full(100_000, np.nan)), NO_NUMBER),
+        (lambda: fp.median([]), NO_MEAN),
+        (lambda: fp.nanquantile([np.nan], [0.5])[0], NO_NUMBER),
+        (lambda: fp.Mean().result(), NO_MEAN),
+        (lambda: fp.NanMin().update([np.nan]).result(), NO_NUMBER),
+        (lambda: fp.Var(ddof=1).update([1.0]).result(), NO_FREEDOM),
+        (lambda: fp.axpy(1e300, np.zeros(1, "f4"), np.zeros(1, "f4"))[0], "overflow encountered"),
+    ],
+)
+def test_warnings_point_at_the_caller(call, text):
+    with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning, match=text) as caught:
+        assert np.isnan(call())
+    places = [(warning.filename, warning.lineno) for warning in caught]
+    assert places == [(__file__, call.__code__.co_firstlineno)]
+
+
 def test_ddof_of_a_wrong_type():
     with pytest.raises(TypeError):
         fp.var([1.0, 2.0], ddof="1")
-
-
-def test_warnings_point_at_the_caller():
-    with pytest.warns(RuntimeWarning, match="Mean of empty slice") as caught:
-        fp.mean([])
-    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("name", ["sum", "nanmean", "var", "min", "argmin"])

@@ -49,6 +49,44 @@ def test_a_task_that_runs_for_too_long(pool):
     assert pool.map(cube, range(10)) == [x**3 for x in range(10)]
 
 
+def test_what_becomes_of_workers_is_logged(caplog):
+    caplog.set_level("INFO", "fastproc")
+    with Pool(1, context="fork", maxtasksperchild=3) as single:
+        killed = single.apply(os.getpid)
+        with pytest.raises(WorkerDied):
+            single.apply(os.kill, (killed, signal.SIGKILL))
+        slow = single.apply(os.getpid)
+        with pytest.raises(TaskTimeout):
+            single.apply(time.sleep, (30,), timeout=0.1)
+        retired, *_ = [single.apply(os.getpid) for _ in range(4)]
+    assert [(record.name, record.levelname, record.message) for record in caplog.records] == [
+        ("fastproc", level, f"worker {pid} {how}; another takes its place")
+        for level, pid, how in (
+            ("WARNING", killed, "was killed by SIGKILL"),
+            ("INFO", slow, "was killed by SIGKILL"),
+            ("INFO", retired, "exited with status 0"),
+        )
+    ]
+
+
+def test_a_system_that_refuses_a_worker_for_a_while(caplog, monkeypatch):
+    with Pool(1, context="fork") as single:
+        start, refusals = single._manager._start, [OSError(11, "no process"), OSError(11, "none")]
+
+        def start_at_last(slot):
+            if refusals:
+                raise refusals.pop(0)
+            start(slot)
+
+        monkeypatch.setattr(single._manager, "_start", start_at_last)
+        with pytest.raises(WorkerDied):
+            single.apply(os.abort)
+        assert single.apply(abs, (-3,)) == 3
+    assert [record.message for record in caplog.records][1:] == [
+        "a worker cannot be started: [Errno 11] no process; tried again"
+    ]
+
+
 def test_only_that_task_fails(pool):
     results = pool.imap(spin, [0.001, 30, 0.002, 0.003], timeout=0.3)
     assert next(results) == 0.001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import warnings
@@ -151,18 +152,13 @@ def _quantiles(name: str, a: Any, q: Any, axis: Any, out: Any, method: str, keep
         rank = math.floor(at)
         return _between(float(line[rank]), float(line[min(rank + 1, n - 1)]), at - rank)
 
-    results = [
-        _reduced(
-            a,
-            axis,
-            None,
-            keepdims,
-            lambda line, number=number / most: between(line, number),
-            ignore_nan=name.startswith("nan"),
-            flat=True,
+    results = []
+    for number in given.flat:  # in a comprehension there would be one more frame before Python 3.12
+        of_sorted = functools.partial(between, number=number / most)
+        ignore_nan = name.startswith("nan")
+        results.append(
+            _reduced(a, axis, None, keepdims, of_sorted, ignore_nan=ignore_nan, flat=True)
         )
-        for number in given.flat
-    ]
     values = buffers.read(a)
     kept = buffers.reduced_shape(
         values.shape, buffers.normalized(axis, len(values.shape)), bool(operator.index(keepdims))
@@ -212,7 +208,8 @@ def _reduced(
         numbers = [x for x in line if x == x]
         if not numbers and (ignore_nan or not line):
             what = "All-NaN slice encountered" if line else "Mean of empty slice"
-            warnings.warn(what, RuntimeWarning, stacklevel=4)
+            # Quantiles are asked for by one call more than a median.
+            warnings.warn(what, RuntimeWarning, stacklevel=4 if flat else 3)
         if not numbers or (len(numbers) < len(line) and not ignore_nan):
             results.append(math.nan)
         else:
