@@ -56,7 +56,7 @@ _LIMITS = {
 }
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-_Pending = tuple[AsyncResult, Callable[[Any], object] | None]
+_Pending = tuple[AsyncResult[Any], Callable[[Any], object] | None]
 
 
 class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
@@ -221,7 +221,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             error, function, tasks = caught, self._whole, []
         job = Job(function, MAP, [tasks], 0)
         job.names, job.ends, job.error = self._names, self._ends, error
-        result = AsyncResult(self._processes, dispatcher, job, True)
+        result: AsyncResult[Any] = AsyncResult(self._processes, dispatcher, job, True)
         with self._lock:
             self._jobs[job] = result, callback
             if self._over.is_set():
@@ -284,7 +284,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             self._common = function, self._processes.function(batch)
         return self._common[1], [task[1:] for task in tasks]
 
-    def retrieve_result_callback(self, result: AsyncResult) -> Any:
+    def retrieve_result_callback(self, result: AsyncResult[Any]) -> Any:
         """Return the results of a batch, or raise what a call raised."""
         if self._failure is not None:
             raise self._failure

@@ -81,7 +81,7 @@ class AsyncResult:
             left = itertools.count(len(futures) - 1, -1)
             for future in futures:
                 # One thread calls them all, one after another.
-                future.add_done_callback(lambda _: next(left) or self._call_back())
+                future.add_done_callback(lambda _: None if next(left) else self._call_back())
             if not futures:
                 self._call_back()
 

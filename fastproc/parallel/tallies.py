@@ -22,6 +22,13 @@ Array = npt.NDArray[Any]
 Workers = SupportsIndex | Pool | None
 
 
+def _are_equal(one: Any, other: Any) -> bool:
+    """Tell whether settings are the same: numbers, arrays of edges, or sequences of them."""
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_are_equal, one, other))
+    return np.array_equal(one, other)
+
+
 class _Tally(abc.ABC):
     """What these accumulators share: how others are merged."""
 
@@ -50,7 +57,7 @@ class _Tally(abc.ABC):
         name = type(self).__name__
         if type(other) is not type(self):
             raise TypeError(f"{name}: only another {name} can be merged, not {other!r}")
-        if repr(other._settings) != repr(self._settings):
+        if not _are_equal(other._settings, self._settings):
             raise ValueError(
                 f"{name}: cannot merge one made with {other._settings} into one made with "
                 f"{self._settings}"

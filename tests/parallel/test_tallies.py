@@ -103,6 +103,15 @@ def test_counts_of_pieces(data):
     np.testing.assert_array_equal(sums, np.bincount(x, weights, minlength))
 
 
+def test_tallies_of_other_edges_are_not_merged_however_many_there_are():
+    edges = np.arange(3000.0)
+    others = edges.copy()
+    others[1500] += 0.25
+    assert fp.Histogram(edges).merge(fp.Histogram(edges.copy())).result()[0].size == 2999
+    with pytest.raises(ValueError, match="cannot merge"):
+        fp.Histogram(edges).merge(fp.Histogram(others))
+
+
 @pytest.mark.parametrize(
     ("misuse", "error", "message"),
     [
