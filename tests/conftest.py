@@ -1,6 +1,7 @@
 """Layer: tests.  What all tests share: hypothesis's profile and the helpers beside this file."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Python processes that tests start must import the installed fastproc, as this one does, and not
 # the sources in the folder that they happen to start in.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# A shell's job in the background ignores Ctrl-C, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path, config):

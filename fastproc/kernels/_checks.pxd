@@ -1,7 +1,7 @@
 """Layer: kernels.  The loops of the checks: is there a NaN, is all NaN, is all finite.
 
-A state counts the elements that decide: the NaNs, the numbers, or what is not finite.  One of them
-is enough, which is why the gate may stop at the first chunk that has one.
+A state counts elements that decide: NaNs, numbers, or what is not finite; not all of them, as one is
+enough, which is why the gate may stop at the first chunk that has one.
 
 Lanes and names as in ``_reduce.pxd``; contracts in ``_reductions.pxd``.
 """
@@ -33,6 +33,10 @@ cdef inline void check_chunk(
     cdef scalar lanes[LANES]
     cdef Py_ssize_t n_rows = n // LANES, i, j
     cdef int64_t total = 0
+    # One is enough, and of data that have numbers the first one mostly is.
+    if n > 0 and decides(x[0], which):
+        state.n = 1
+        return
     for j in range(LANES):
         lanes[j] = 0
     for i in range(n_rows):
