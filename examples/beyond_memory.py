@@ -99,7 +99,7 @@ def main():
             n_workers=2,
             threads_per_worker=1,
             memory_limit=options.memory_limit,
-            dashboard_address=None,
+            dashboard_address=":0",
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -25,6 +25,11 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def pytest_collection_modifyitems(items):
+    """Put the tests on Dask last: its client's threads stay, and others count threads and files."""
+    items.sort(key=lambda item: "dask" in item.path.parts)
+
+
 settings.register_profile(
     "fastproc",
     max_examples=60,

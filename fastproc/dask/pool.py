@@ -67,7 +67,7 @@ class Pool:
     --------
     >>> from distributed import Client
     >>> import fastproc.dask as fd
-    >>> with Client(processes=False, dashboard_address=None) as client, fd.Pool(client) as pool:
+    >>> with Client(processes=False, dashboard_address=":0") as client, fd.Pool(client) as pool:
     ...     pool.map(abs, [-1, -2])
     [1, 2]
     """

@@ -1,9 +1,7 @@
 """Layer: tests of the bridge to Dask.  Kernels in a cluster's processes, one of which is killed."""
 
 import os
-import re
 import signal
-from pathlib import Path
 
 import dask
 import dask.array as da
@@ -11,8 +9,6 @@ import numpy as np
 import pytest
 
 import fastproc.dask as fd
-
-DOCS = Path(__file__).parents[2] / "docs" / "dask.md"
 
 
 def kill_once(block, path):
@@ -59,9 +55,3 @@ def test_a_worker_that_is_killed_costs_nothing(client, tmp_path):
     dangerous = x.map_blocks(kill_once, tmp_path / "killed", dtype=x.dtype, meta=x._meta)
     assert fd.var(dangerous).compute() == expected
     assert (tmp_path / "killed").exists()
-
-
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL))
-def test_code_of_the_page(block, capsys):
-    exec(compile(block, DOCS, "exec"), {"__name__": "__main__"})
-    assert capsys.readouterr().out
