@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 try:
     importlib.import_module("dask.array")
 except ModuleNotFoundError as error:
+    _missing = (error.name or "dask").partition(".")[0]
     raise ImportError(
-        f"fastproc.dask needs {error.name}; install it with: pip install 'fastproc[dask]'"
+        f"fastproc.dask needs {_missing}; install it with: pip install 'fastproc[dask]'"
     ) from error
 
 from fastproc import catalogue, lazy

@@ -17,8 +17,9 @@ from typing import Any
 try:
     from distributed import Client, Future
 except ModuleNotFoundError as error:
+    _missing = (error.name or "dask").partition(".")[0]
     raise ImportError(
-        f"fastproc.dask.Pool needs {error.name}; install it with: pip install 'fastproc[dask]'"
+        f"fastproc.dask.Pool needs {_missing}; install it with: pip install 'fastproc[dask]'"
     ) from error
 
 from fastproc.dask.result import AsyncResult, IMapIterator
