@@ -183,7 +183,11 @@ def test_refused_at_once(misuse, error, message):
         (lambda: fd.min(X[:0]), ValueError, "zero-size array to reduction operation minimum"),
         (lambda: fd.argmax(PLANE[:0]), ValueError, "attempt to get argmax of an empty sequence"),
         (lambda: fd.nanargmin(PLANE * np.nan), ValueError, "All-NaN slice encountered"),
-        (lambda: fd.bincount(-da.ones(4, dtype=int)), ValueError, "bincount: x must not be negative"),
+        (
+            lambda: fd.bincount(-da.ones(4, dtype=int)),
+            ValueError,
+            "bincount: x must not be negative",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
