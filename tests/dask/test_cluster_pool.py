@@ -20,6 +20,7 @@ import fastproc.dask as fd
 
 @pytest.fixture
 def pool(client):
+    client.wait_for_workers(2, timeout=60)  # one may have been killed by the test before
     with fd.Pool(client) as pool:
         yield pool
 
