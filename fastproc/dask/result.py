@@ -6,7 +6,6 @@ import collections
 import concurrent.futures
 import itertools
 import multiprocessing
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,10 +13,7 @@ from typing import Any
 from distributed import CancelledError, Client, Future, KilledWorker, as_completed, wait
 
 from fastproc.errors import PoolTerminated, WorkerDied
-from fastproc.pool.result import load_tqdm
-
-#: How the name of Dask's thread begins that calls callbacks, and may itself wait for results.
-_CALLBACK_THREAD = "Dask-Callback-Thread"
+from fastproc.pool.result import PendingResult, load_tqdm
 
 
 def _have_ended(
@@ -54,11 +50,15 @@ def _values(client: Client, futures: list[Future]) -> list[Any]:
         ) from None
 
 
-class AsyncResult:
+class AsyncResult(PendingResult[Any]):
     """The result of one call of a pool's method, which may not be there yet.
 
-    Made by the methods of a `fastproc.dask.Pool` whose names end in ``_async``.
+    Made by the methods of a `fastproc.dask.Pool` whose names end in ``_async``.  A task whose
+    worker died is run by another; `get` raises WorkerDied if it cost as many as the cluster allows.
     """
+
+    # Dask's, of which a client has one.
+    _callback_thread = "Dask-Callback-Thread"
 
     def __init__(
         self,
@@ -68,16 +68,11 @@ class AsyncResult:
         callback: Callable[[Any], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> None:
+        super().__init__(is_single, callback, error_callback)
         self._client = client
         self._futures = futures
-        self._is_single = is_single
         self._is_cancelled = False
-        self._callback, self._error_callback = callback, error_callback
-        self._outcome: tuple[bool, Any] | None = None
-        self._reading = threading.Lock()
-        self._called_back: threading.Event | None = None
-        if callback is not None or error_callback is not None:
-            self._called_back = threading.Event()
+        if self._called_back is not None:
             left = itertools.count(len(futures) - 1, -1)
             for future in futures:
                 # One thread calls them all, one after another.
@@ -89,54 +84,6 @@ class AsyncResult:
     def ended(self) -> bool:
         """Whether the call has ended."""
         return self._outcome is not None or all(future.done() for future in self._futures)
-
-    def ready(self) -> bool:
-        """Tell whether the call has ended, and its callback has been called."""
-        return self.ended and (self._called_back is None or self._called_back.is_set())
-
-    def successful(self) -> bool:
-        """Tell whether the call ended without an exception.
-
-        Raises
-        ------
-        ValueError
-            If it has not ended yet.
-        """
-        if not self.ready():
-            raise ValueError(f"{self!r} not ready")
-        return self._settled()[0]
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the call has ended and its callback been called, at most `timeout` seconds."""
-        self._has_ended(timeout)
-
-    def _has_ended(self, timeout: float | None) -> bool:
-        end = None if timeout is None else time.monotonic() + timeout
-        if self._outcome is None and not _have_ended(self._client, self._futures, timeout):
-            return False
-        in_callback = threading.current_thread().name.startswith(_CALLBACK_THREAD)
-        if self._called_back is None or in_callback:
-            return True
-        return self._called_back.wait(None if end is None else max(0.0, end - time.monotonic()))
-
-    def get(self, timeout: float | None = None) -> Any:
-        """Return the result when it is there, or raise what the call raised.
-
-        Raises
-        ------
-        multiprocessing.TimeoutError
-            If it is not there after `timeout` seconds.
-        WorkerDied
-            If as many workers died that ran the task as the cluster allows.
-        PoolTerminated
-            If the pool was terminated, or the connection to the cluster lost.
-        """
-        if not self._has_ended(timeout):
-            raise multiprocessing.TimeoutError
-        is_success, value = self._settled()
-        if is_success:
-            return value
-        raise value
 
     def cancel(self) -> bool:
         """Begin with no more tasks of the call, and drop what those that run return.
@@ -159,32 +106,17 @@ class AsyncResult:
             for done, _ in enumerate(as_completed(self._futures), 1):
                 bar.update(n_items * done // len(self._futures) - bar.n)
 
-    def _settled(self) -> tuple[bool, Any]:
-        """Fetch the values once, and let the cluster forget them."""
-        with self._reading:
-            if self._outcome is None:
-                try:
-                    self._outcome = True, self._value()
-                except (Exception, concurrent.futures.CancelledError) as error:
-                    self._outcome = False, error
-                self._futures = []
-        return self._outcome
+    def _ends(self, timeout: float | None) -> bool:
+        return self._outcome is not None or _have_ended(self._client, self._futures, timeout)
+
+    def _release(self) -> None:
+        self._futures = []  # which lets the cluster forget them
 
     def _value(self) -> Any:
         if self._is_cancelled:
             raise concurrent.futures.CancelledError
         values = _values(self._client, self._futures)
         return values[0] if self._is_single else list(itertools.chain.from_iterable(values))
-
-    def _call_back(self) -> None:
-        assert self._called_back is not None
-        try:
-            is_success, value = self._settled()
-            callback = self._callback if is_success else self._error_callback
-            if callback is not None:
-                callback(value)
-        finally:
-            self._called_back.set()
 
 
 class IMapIterator(Iterator[Any]):

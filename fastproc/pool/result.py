@@ -6,13 +6,14 @@ where the pool does its own work.
 
 from __future__ import annotations
 
+import abc
 import collections
 import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from fastproc.pool._dispatcher import Dispatcher
 from fastproc.pool._job import Job, Part, Raw
@@ -40,24 +41,21 @@ def _read(value: Any) -> Any:
     return value.load() if isinstance(value, Raw) else value
 
 
-class AsyncResult(Generic[_T]):
-    """The result of one call of a pool's method, which may not be there yet.
+class PendingResult(abc.ABC, Generic[_T]):
+    """What can be asked of a call that may not have ended, whoever does its tasks.
 
-    Made by the methods of a Pool whose names end in ``_async``.
+    A pool's own kind says how its calls end, and what they return.
     """
+
+    #: The thread that calls callbacks, by how its name begins; it may itself wait for results.
+    _callback_thread: ClassVar[str]
 
     def __init__(
         self,
-        pool: Any,
-        dispatcher: Dispatcher,
-        job: Job,
         is_single: bool,
-        callback: Callable[[Any], object] | None = None,
-        error_callback: Callable[[BaseException], object] | None = None,
+        callback: Callable[[Any], object] | None,
+        error_callback: Callable[[BaseException], object] | None,
     ) -> None:
-        self._pool = pool  # which ends when nobody refers to it
-        self._dispatcher = dispatcher
-        self._job = job
         self._is_single = is_single
         self._callback, self._error_callback = callback, error_callback
         self._outcome: tuple[bool, Any] | None = None
@@ -65,13 +63,27 @@ class AsyncResult(Generic[_T]):
         self._called_back: threading.Event | None = None
         if callback is not None or error_callback is not None:
             self._called_back = threading.Event()
-            job.on_end = self._call_back
+
+    @property
+    @abc.abstractmethod
+    def ended(self) -> bool:
+        """Whether the call has ended, as far as is known without a look."""
+
+    @abc.abstractmethod
+    def _ends(self, timeout: float | None) -> bool:
+        """Wait, at most so many seconds, and tell whether the call has ended."""
+
+    @abc.abstractmethod
+    def _value(self) -> Any:
+        """Return what a call that has ended returned, or raise what it raised."""
+
+    @abc.abstractmethod
+    def _release(self) -> None:
+        """Let go of what only the reading of the values needed."""
 
     def ready(self) -> bool:
         """Tell whether the call has ended, and its callback has been called."""
-        if not self._job.done:
-            self._dispatcher.lead_once()
-        return self._job.done and (self._called_back is None or self._called_back.is_set())
+        return self.ended and (self._called_back is None or self._called_back.is_set())
 
     def successful(self) -> bool:
         """Tell whether the call ended without an exception.
@@ -91,9 +103,10 @@ class AsyncResult(Generic[_T]):
 
     def _has_ended(self, timeout: float | None) -> bool:
         end = None if timeout is None else time.monotonic() + timeout
-        if not self._job.done and not self._dispatcher.wait(self._job, timeout):
+        if not self._ends(timeout):
             return False
-        if self._called_back is None or threading.current_thread().name == CALLBACK_THREAD:
+        in_callback = threading.current_thread().name.startswith(self._callback_thread)
+        if self._called_back is None or in_callback:
             return True
         return self._called_back.wait(None if end is None else max(0.0, end - time.monotonic()))
 
@@ -106,6 +119,8 @@ class AsyncResult(Generic[_T]):
             If it is not there after `timeout` seconds.
         WorkerDied
             If the worker died that ran the task.
+        PoolTerminated
+            If the pool was terminated before the call had ended.
         """
         if not self._has_ended(timeout):
             raise multiprocessing.TimeoutError
@@ -113,6 +128,59 @@ class AsyncResult(Generic[_T]):
         if is_success:
             return value  # type: ignore[no-any-return]
         raise value
+
+    def _settled(self) -> tuple[bool, Any]:
+        """Read the values once."""
+        with self._reading:
+            if self._outcome is None:
+                try:
+                    self._outcome = True, self._value()
+                except (Exception, CancelledError) as error:
+                    self._outcome = False, error
+                self._release()
+        return self._outcome
+
+    def _call_back(self) -> None:
+        """Call the callback; in the pool's thread for that."""
+        assert self._called_back is not None
+        try:
+            is_success, value = self._settled()
+            callback = self._callback if is_success else self._error_callback
+            if callback is not None:
+                callback(value)
+        finally:
+            self._called_back.set()
+
+
+class AsyncResult(PendingResult[_T]):
+    """The result of one call of a pool's method, which may not be there yet.
+
+    Made by the methods of a Pool whose names end in ``_async``.
+    """
+
+    _callback_thread = CALLBACK_THREAD
+
+    def __init__(
+        self,
+        pool: Any,
+        dispatcher: Dispatcher,
+        job: Job,
+        is_single: bool,
+        callback: Callable[[Any], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        super().__init__(is_single, callback, error_callback)
+        self._pool = pool  # which ends when nobody refers to it
+        self._dispatcher = dispatcher
+        self._job = job
+        if self._called_back is not None:
+            job.on_end = lambda _: self._call_back()
+
+    def ready(self) -> bool:
+        """Tell whether the call has ended, and its callback has been called."""
+        if not self._job.done:
+            self._dispatcher.lead_once()
+        return super().ready()
 
     @property
     def ended(self) -> bool:
@@ -141,17 +209,12 @@ class AsyncResult(Generic[_T]):
         """
         return self._dispatcher.cancel(self._job)
 
-    def _settled(self) -> tuple[bool, Any]:
-        """Read the values once."""
-        with self._reading:
-            if self._outcome is None:
-                try:
-                    self._outcome = True, self._value()
-                except (Exception, CancelledError) as error:
-                    self._outcome = False, error
-                self._job.release()
-                self._pool = None
-        return self._outcome
+    def _ends(self, timeout: float | None) -> bool:
+        return self._job.done or self._dispatcher.wait(self._job, timeout)
+
+    def _release(self) -> None:
+        self._job.release()
+        self._pool = None
 
     def _value(self) -> Any:
         if self._job.error is not None:
@@ -166,17 +229,6 @@ class AsyncResult(Generic[_T]):
             part = values[len(result)]
             result += _read(part.value if isinstance(part, Part) else part)
         return result
-
-    def _call_back(self, job: Job) -> None:
-        """Call the callback; in the pool's thread for that."""
-        assert self._called_back is not None
-        try:
-            is_success, value = self._settled()
-            callback = self._callback if is_success else self._error_callback
-            if callback is not None:
-                callback(value)
-        finally:
-            self._called_back.set()
 
 
 class IMapIterator(Iterator[_T]):
