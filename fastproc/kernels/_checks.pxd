@@ -1,7 +1,7 @@
 """Layer: kernels.  The loops of the checks: is there a NaN, is all NaN, is all finite.
 
-A state counts elements that decide: NaNs, numbers, or what is not finite; not all of them, as one is
-enough, which is why the gate may stop at the first chunk that has one.
+A state counts elements that decide: NaNs, numbers, or what is not finite; not all of them, as one
+is enough, which is why the gate may stop at the first chunk that has one.
 
 Lanes and names as in ``_reduce.pxd``; contracts in ``_reductions.pxd``.
 """
