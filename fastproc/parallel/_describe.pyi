@@ -1,5 +1,6 @@
 """Layer: parallel.  Types of the gate of `describe`."""
 
+from concurrent.futures import Executor
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from fastproc.pool import Pool
 
 _Array = npt.NDArray[Any]
-_Workers = SupportsIndex | Pool | None
+_Workers = SupportsIndex | Pool | Executor | None
 
 class DescribeResult(NamedTuple):
     nobs: int

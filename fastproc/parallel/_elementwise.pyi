@@ -1,5 +1,6 @@
 """Layer: parallel.  Types of the elementwise gates."""
 
+from concurrent.futures import Executor
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from fastproc.pool import Pool
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
+_Workers: TypeAlias = SupportsIndex | Pool | Executor | None
 
 def square(x: npt.ArrayLike, out: _Array | None = None, *, workers: _Workers = None) -> Any: ...
 def cube(x: npt.ArrayLike, out: _Array | None = None, *, workers: _Workers = None) -> Any: ...

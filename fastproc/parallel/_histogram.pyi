@@ -1,6 +1,7 @@
 """Layer: parallel.  Types of the histogram's gate."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from fastproc.pool import Pool
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
+_Workers: TypeAlias = SupportsIndex | Pool | Executor | None
 
 _Range: TypeAlias = Sequence[float]
 

@@ -1,5 +1,6 @@
 """Layer: parallel.  Types of the order statistics' gates."""
 
+from concurrent.futures import Executor
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
@@ -8,7 +9,7 @@ from fastproc.pool import Pool
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Axis: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...] | None
-_Workers: TypeAlias = SupportsIndex | Pool | None
+_Workers: TypeAlias = SupportsIndex | Pool | Executor | None
 
 def median(
     a: npt.ArrayLike,

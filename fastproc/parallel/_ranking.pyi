@@ -1,6 +1,7 @@
 """Layer: parallel.  Types of the gates of the k first elements, of partitions and of ranks."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastproc.pool import Pool
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Kth: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
-_Workers: TypeAlias = SupportsIndex | Pool | None
+_Workers: TypeAlias = SupportsIndex | Pool | Executor | None
 
 def topk(
     a: npt.ArrayLike,

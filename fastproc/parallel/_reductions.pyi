@@ -1,5 +1,6 @@
 """Layer: parallel.  Types of the reductions' gates."""
 
+from concurrent.futures import Executor
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ from fastproc.pool import Pool
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Axes: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...] | None
-_Workers: TypeAlias = SupportsIndex | Pool | None
+_Workers: TypeAlias = SupportsIndex | Pool | Executor | None
 
 _NAMES: tuple[str, ...]
 

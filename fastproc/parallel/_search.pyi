@@ -1,5 +1,6 @@
 """Layer: parallel.  Types of the gates of the searches."""
 
+from concurrent.futures import Executor
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
@@ -7,7 +8,7 @@ import numpy.typing as npt
 from fastproc.pool import Pool
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
+_Workers: TypeAlias = SupportsIndex | Pool | Executor | None
 
 def digitize(
     x: npt.ArrayLike, bins: npt.ArrayLike, right: bool = False, *, workers: _Workers = None

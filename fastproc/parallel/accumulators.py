@@ -13,6 +13,7 @@ rounding of sums: these are added up in another order.
 from __future__ import annotations
 
 import operator
+from concurrent.futures import Executor
 from typing import Any, ClassVar, Self, SupportsIndex
 
 import numpy as np
@@ -24,7 +25,7 @@ from fastproc.pool import Pool
 
 Array = npt.NDArray[Any]
 Axes = SupportsIndex | tuple[SupportsIndex, ...] | None
-Workers = SupportsIndex | Pool | None
+Workers = SupportsIndex | Pool | Executor | None
 
 
 class Accumulator:
@@ -61,7 +62,7 @@ class Accumulator:
         ----------
         a : array_like
             Real numbers. All pieces have one dtype.
-        workers : None, int or Pool, optional
+        workers : None, int, Pool or executor, optional
             Who does the work, as for the kernels.
 
         Returns

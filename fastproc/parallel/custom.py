@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import operator
 import time
+from concurrent.futures import Executor
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -26,7 +27,7 @@ from fastproc.parallel.cfunction import CFunction, Signature, found
 from fastproc.pool import Pool
 
 Array = npt.NDArray[Any]
-Workers = SupportsIndex | Pool | None
+Workers = SupportsIndex | Pool | Executor | None
 
 #: What an element is thought to take, in nanoseconds, until a call has shown it.
 NS_PER_ELEMENT = 5.0
@@ -213,7 +214,7 @@ class Elementwise(_Kernel):
             As many as the function takes elements, broadcast against each other.
         out : ndarray, optional
             Where to put the results; it may be an operand, or overlap one.
-        workers : None, int or Pool, optional
+        workers : None, int, Pool or executor, optional
             Who does the work, as for the other kernels.
 
         Returns
@@ -306,7 +307,7 @@ class Reduction(_Kernel):
         ----------
         a : array_like
             Elements. For none, `partial` is called once with an `n` of 0.
-        workers : None, int or Pool, optional
+        workers : None, int, Pool or executor, optional
             Who does the work, as for the other kernels.
 
         Returns

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import operator
+from concurrent.futures import Executor
 from typing import Any, Self, SupportsIndex
 
 import numpy as np
@@ -18,7 +19,7 @@ from fastproc.parallel import _grouped, _histogram
 from fastproc.pool import Pool
 
 Array = npt.NDArray[Any]
-Workers = SupportsIndex | Pool | None
+Workers = SupportsIndex | Pool | Executor | None
 
 
 class _Tally(abc.ABC):
