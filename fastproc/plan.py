@@ -97,7 +97,9 @@ def is_screened(n_a: int, n_b: int, width: int, k: int) -> bool:
     return n_a >= 32 and n_b >= 8 * k + 64 and 12 <= width <= 1 << 20
 
 
-def task_ranges(n_units: int, n_workers: int) -> list[tuple[int, int]]:
+def task_ranges(
+    n_units: int, n_workers: int, tasks_per_worker: int = TASKS_PER_WORKER
+) -> list[tuple[int, int]]:
     """Return the ranges of units, each of nearly the same length, that a pool's tasks take.
 
     Examples
@@ -105,6 +107,6 @@ def task_ranges(n_units: int, n_workers: int) -> list[tuple[int, int]]:
     >>> task_ranges(10, 1)
     [(0, 5), (5, 10)]
     """
-    n_tasks = min(n_units, n_workers * TASKS_PER_WORKER)
+    n_tasks = min(n_units, n_workers * tasks_per_worker)
     cuts = [n_units * task // n_tasks for task in range(n_tasks + 1)]
     return list(itertools.pairwise(cuts))

@@ -42,7 +42,7 @@ def test_docstrings_of_kernels(name):
     function = getattr(fastproc, name)
     for section in ("Parameters", "Returns", "Raises", "Notes", "Examples"):
         assert f"{section}\n{'-' * len(section)}\n" in function.__doc__
-    assert "workers : None, int or Pool" in function.__doc__
+    assert "workers : None, int, Pool or executor" in function.__doc__
     test = doctest.DocTestParser().get_doctest(function.__doc__, {}, name, None, 0)
     assert test.examples
     assert doctest.DocTestRunner().run(test).failed == 0

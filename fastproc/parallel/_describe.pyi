@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array = npt.NDArray[Any]
-_Workers = SupportsIndex | Pool | None
 
 class DescribeResult(NamedTuple):
     nobs: int

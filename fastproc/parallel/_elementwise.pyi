@@ -1,14 +1,13 @@
 """Layer: parallel.  Types of the elementwise gates."""
 
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def square(x: npt.ArrayLike, out: _Array | None = None, *, workers: _Workers = None) -> Any: ...
 def cube(x: npt.ArrayLike, out: _Array | None = None, *, workers: _Workers = None) -> Any: ...

@@ -5,10 +5,9 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def move_sum(
     a: npt.ArrayLike,

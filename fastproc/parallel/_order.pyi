@@ -4,11 +4,10 @@ from typing import Any, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Axis: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...] | None
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def median(
     a: npt.ArrayLike,

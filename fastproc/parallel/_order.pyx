@@ -41,7 +41,7 @@ from fastproc.parallel._lines cimport LinePlan, apply_to_lines
 from fastproc.parallel._order_job cimport (
     MOST_BRACKETS, UNIT_CHUNKS, Ledger, SiftJob, do_unit, kept_of,
 )
-from fastproc.parallel._threads cimport run_units, threads_for
+from fastproc.parallel._threads cimport run_units, threads_for, threads_sharing
 
 from fastproc.kernels import validate
 
@@ -350,7 +350,7 @@ cdef class _Search:
         cdef Bracket brackets[MOST_BRACKETS]
         cdef SiftJob job
         cdef Py_ssize_t n_units = (self.n + UNIT_CHUNKS * CHUNK - 1) // (UNIT_CHUNKS * CHUNK)
-        cdef int n_threads = threads_for(
+        cdef int n_threads = threads_sharing(
             self.workers, self.n * NS_LONG * (1 + n_places), n_units)
         job.brackets, job.n_brackets = brackets, n_places
         job.capacity = self._draw(draw, places, brackets, n_places)

@@ -6,11 +6,10 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Kth: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def topk(
     a: npt.ArrayLike,

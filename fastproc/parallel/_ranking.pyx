@@ -38,7 +38,7 @@ from fastproc.kernels._select cimport sample_size
 from fastproc.kernels._sort cimport Pair
 from fastproc.parallel._gate cimport Item, as_input, dtype_code, is_array, table_of, type_number
 from fastproc.parallel._lines cimport LinePlan, apply_to_lines, line_axis
-from fastproc.parallel._threads cimport run_units, threads_for
+from fastproc.parallel._threads cimport run_units, threads_for, threads_sharing
 from fastproc.shm._atomic cimport atomic_fetch_add
 
 from fastproc.kernels import validate
@@ -243,7 +243,7 @@ cdef bint _first_of_line(
     cdef FirstJob job
     cdef Py_ssize_t n = PyArray_SIZE(line), expected
     cdef Py_ssize_t n_units = (n + UNIT_CHUNKS * CHUNK - 1) // (UNIT_CHUNKS * CHUNK)
-    cdef int n_threads = threads_for(workers, n * NS_LOOK, n_units)
+    cdef int n_threads = threads_sharing(workers, n * NS_LOOK, n_units)
     cdef const FirstKernels* kernels = &_table.firsts[dtype_code(line)]
     cdef char* scratch = <char*>PyMem_RawMalloc(2 * sample_size(n) * sizeof(Pair))
     if scratch == NULL:

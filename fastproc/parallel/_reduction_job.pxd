@@ -149,9 +149,10 @@ cdef inline void reduce_chunk(
 ) noexcept nogil:
     """Reduce the `n` elements `x` of a result, its chunk that begins with element `start`."""
     cdef State state
+    # What a kernel has no use for is 0 in the states that accumulators send elsewhere, too.
+    memset(&state, 0, sizeof(State))
     if job.may_stop and atomic_load(&job.stopped):
         # The result is decided, so a chunk that has nothing to say may say so unread.
-        memset(&state, 0, sizeof(State))
         settle(job, result, chunk, &state)
         return
     job.kernel.partial(x, n, start, &state)
@@ -204,6 +205,7 @@ cdef inline void do_columns(
     cdef Py_ssize_t row, column, n_rows, width, padded, i
     cdef bint packed = not job.contiguous
 
+    memset(fresh, 0, sizeof(fresh))
     row = first_row
     while row < last_row:
         n_rows = min(<Py_ssize_t>ROWS, last_row - row)

@@ -5,11 +5,10 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Axes: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...] | None
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 _NAMES: tuple[str, ...]
 

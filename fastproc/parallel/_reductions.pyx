@@ -233,7 +233,7 @@ cdef object _reduce_array(
     code = dtype_code(array)
     _mark_axes(name, axis, array, reduces)
     _prepare(&job, name, code, array, reduces, order)
-    job.ddof = ddof
+    job.ddof, job.keeps_states = ddof, False
     if job.n_reduced == 0 and not _has_identity(name):
         raise ValueError(validate.no_identity(_NAMES[name]))
 
@@ -302,7 +302,10 @@ cdef tuple _axes_tuple(ndarray array, const bint* reduces):
 cdef int _prepare(
     ReductionJob* job, int name, int code, ndarray array, const bint* reduces, int* order
 ) except -1:
-    """Plan the reduction of an array; `order` gets its axes, the largest stride first."""
+    """Plan the reduction of an array; `order` gets its axes, the largest stride first.
+
+    What is wanted of the states is not the plan's: a job for a pool is planned twice.
+    """
     cdef int n_dims = PyArray_NDIM(array), i, j, axis
     cdef Py_ssize_t n_adjacent = 1
     cdef npy_intp* shape = PyArray_DIMS(array)
@@ -318,7 +321,6 @@ cdef int _prepare(
     job.kernel = &_table.kernels[name][code]
     job.itemsize = item_size(code)
     job.may_stop = _is_check(name)
-    job.keeps_states = False
     job.kept.n_operands = job.reduced.n_operands = 1
     job.kept.n_dims = job.reduced.n_dims = 0
     job.reduced.data[0] = PyArray_BYTES(array)

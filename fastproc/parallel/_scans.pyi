@@ -4,10 +4,9 @@ from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def cumsum(
     a: npt.ArrayLike,

@@ -222,7 +222,7 @@ cdef object _run_on_pool(
     parameters = b"" if job.parameters == NULL else (
         <const char*>job.parameters)[:sizeof(Parameters)]
     head = (name, parameters, axis)
-    if job.kernel.partial == NULL or n_units >= 2 * workers.processes:
+    if job.kernel.partial == NULL or n_units >= 2 * processes.count(workers):
         return processes.compute_elementwise(
             workers, _scan_units, (*head, None), target, [array], n_units)
     shared = processes.shared_like(array, ())

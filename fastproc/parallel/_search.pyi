@@ -1,13 +1,12 @@
 """Layer: parallel.  Types of the gates of the searches."""
 
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def digitize(
     x: npt.ArrayLike, bins: npt.ArrayLike, right: bool = False, *, workers: _Workers = None

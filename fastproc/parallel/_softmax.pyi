@@ -4,11 +4,10 @@ from typing import Any, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
 
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers as _Workers
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Axes: TypeAlias = SupportsIndex | tuple[SupportsIndex, ...] | None
-_Workers: TypeAlias = SupportsIndex | Pool | None
 
 def softmax(x: npt.ArrayLike, axis: _Axes = None, *, workers: _Workers = None) -> Any: ...
 def log_softmax(x: npt.ArrayLike, axis: _Axes = None, *, workers: _Workers = None) -> Any: ...

@@ -34,7 +34,7 @@ from fastproc.kernels._common cimport CHUNK, FLOAT32, FLOAT64
 from fastproc.kernels._reductions cimport State
 from fastproc.kernels._softmax cimport TILE, SoftmaxTable
 from fastproc.parallel._gate cimport as_input, dtype_code, item_size, table_of
-from fastproc.parallel._threads cimport run_units, threads_for
+from fastproc.parallel._threads cimport run_units, threads_for, threads_sharing
 
 from fastproc.kernels import validate
 
@@ -171,7 +171,7 @@ cdef object _compute(bint is_log, ndarray x, object workers):
         for unit in range(job.n_units):
             _do_unit(&job, unit)
         return out
-    n_threads = threads_for(workers, size * NS_PER_ELEMENT, job.n_units)
+    n_threads = threads_sharing(workers, size * NS_PER_ELEMENT, job.n_units)
     if _is_by_chunks(&job):
         n_bytes = (job.n_units + job.n_outer) * sizeof(State)
     if n_threads == 0:

@@ -8,6 +8,10 @@ ctypedef void (*unit_t)(void* job, Py_ssize_t unit) noexcept nogil
 cdef int run_units(unit_t do_unit, void* job, Py_ssize_t n_units, int n_threads) except -1
 
 # How many threads to take for a kernel that one thread would do in `work_ns`, cut into `n_units`;
-# 0 says that `workers` is a pool and worth asking.  TypeError or ValueError for what is neither
-# None, nor a positive number, nor a pool.
+# 0 says that `workers` is a pool or an executor and worth asking.  TypeError or ValueError for what
+# is neither of these, nor None, nor a positive number.
 cdef int threads_for(object workers, double work_ns, Py_ssize_t n_units) except -1
+
+# The same for a kernel whose units all write to the same places: 1 in place of 0 for an executor
+# whose workers may have no memory in common.
+cdef int threads_sharing(object workers, double work_ns, Py_ssize_t n_units) except -1

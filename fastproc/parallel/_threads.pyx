@@ -138,8 +138,7 @@ cdef int _processes_for(object workers, double work_ns, Py_ssize_t n_units) exce
     # Imported by now if it is one: multiprocessing is slow to import.
     pools = (<dict>sys.modules).get("fastproc.pool.pool")
     if pools is None or not isinstance(workers, pools.Pool):
-        raise TypeError(
-            f"workers must be None, a number of threads or a fastproc.Pool, not {workers!r}")
+        return _executor_for(workers, work_ns, n_units)
     # Also where the pool is not needed, as the mistake is the same.  A process that is no fork has
     # only pools of its own, and to ask for its number takes longer than a small array's kernel.
     if _is_fork or not workers._is_open:
@@ -147,6 +146,27 @@ cdef int _processes_for(object workers, double work_ns, Py_ssize_t n_units) exce
     if n_units < 2 or plan.useful_processes(work_ns, n_units, workers.processes) < 2:
         return 1
     return 0
+
+
+cdef int _executor_for(object workers, double work_ns, Py_ssize_t n_units) except -1:
+    """The same for whatever else may do the work."""
+    if not callable(getattr(workers, "submit", None)):
+        raise TypeError(
+            "workers must be None, a number of threads or a fastproc.Pool (or another executor, "
+            f"which has submit()), not {workers!r}")
+    from fastproc.parallel import processes
+
+    n_workers = processes.count(workers)
+    return n_units < 2 or plan.useful_processes(work_ns, n_units, n_workers) < 2
+
+
+cdef int threads_sharing(object workers, double work_ns, Py_ssize_t n_units) except -1:
+    cdef int n_threads = threads_for(workers, work_ns, n_units)
+    if n_threads == 0:
+        from fastproc.parallel import processes
+
+        return not processes.share_memory(workers)
+    return n_threads
 
 
 cdef void _assign(Helper* helper) noexcept nogil:

@@ -20,11 +20,10 @@ import numpy.typing as npt
 
 from fastproc.kernels import validate
 from fastproc.parallel import _describe, _reductions
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers
 
 Array = npt.NDArray[Any]
 Axes = SupportsIndex | tuple[SupportsIndex, ...] | None
-Workers = SupportsIndex | Pool | None
 
 
 class Accumulator:
@@ -61,7 +60,7 @@ class Accumulator:
         ----------
         a : array_like
             Real numbers. All pieces have one dtype.
-        workers : None, int or Pool, optional
+        workers : None, int, Pool or executor, optional
             Who does the work, as for the kernels.
 
         Returns

@@ -23,10 +23,9 @@ import numpy.typing as npt
 from fastproc.kernels import validate
 from fastproc.parallel import _custom, processes
 from fastproc.parallel.cfunction import CFunction, Signature, found
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers
 
 Array = npt.NDArray[Any]
-Workers = SupportsIndex | Pool | None
 
 #: What an element is thought to take, in nanoseconds, until a call has shown it.
 NS_PER_ELEMENT = 5.0
@@ -213,7 +212,7 @@ class Elementwise(_Kernel):
             As many as the function takes elements, broadcast against each other.
         out : ndarray, optional
             Where to put the results; it may be an operand, or overlap one.
-        workers : None, int or Pool, optional
+        workers : None, int, Pool or executor, optional
             Who does the work, as for the other kernels.
 
         Returns
@@ -306,7 +305,7 @@ class Reduction(_Kernel):
         ----------
         a : array_like
             Elements. For none, `partial` is called once with an `n` of 0.
-        workers : None, int or Pool, optional
+        workers : None, int, Pool or executor, optional
             Who does the work, as for the other kernels.
 
         Returns

@@ -16,10 +16,9 @@ import numpy.typing as npt
 
 from fastproc.kernels import validate
 from fastproc.parallel import _grouped, _histogram
-from fastproc.pool import Pool
+from fastproc.parallel.processes import Workers
 
 Array = npt.NDArray[Any]
-Workers = SupportsIndex | Pool | None
 
 
 def _are_equal(one: Any, other: Any) -> bool:

@@ -1,5 +1,6 @@
 """Layer: tests of the bridge to Dask.  Kernels in a cluster's processes, one of which is killed."""
 
+import functools
 import os
 import signal
 
@@ -8,7 +9,9 @@ import dask.array as da
 import numpy as np
 import pytest
 
+import fastproc as fp
 import fastproc.dask as fd
+from fastproc import plan
 
 
 def kill_once(block, path):
@@ -55,3 +58,12 @@ def test_a_worker_that_is_killed_costs_nothing(client, tmp_path):
     dangerous = x.map_blocks(kill_once, tmp_path / "killed", dtype=x.dtype, meta=x._meta)
     assert fd.var(dangerous).compute() == expected
     assert (tmp_path / "killed").exists()
+
+
+@pytest.mark.parametrize("name", ["var", "square", "move_median", "cumsum"])
+def test_its_executor_does_the_work_of_a_kernel(client, name, monkeypatch):
+    monkeypatch.setattr(plan, "PROCESS_SHARE_NS", 1)  # an array of a test is worth processes
+    x = np.random.default_rng(1).normal(size=100_000)
+    kernel = functools.partial(getattr(fp, name), x, *([5] if name == "move_median" else []))
+    executor = client.get_executor()
+    np.testing.assert_array_equal(kernel(workers=executor), kernel(workers=1))

@@ -44,11 +44,13 @@ keepdims : bool, default False
     Leave the reduced axes in the result, with length 1."""
 
 WORKERS = """
-workers : None, int or Pool, optional
+workers : None, int, Pool or executor, optional
     Who does the work. None, the default: threads on the cores that this process may use, if the
     array is large enough for that to be quicker; 1 inside a pool's worker. A number: at most so
     many threads, this one included. A `Pool`: its processes, on shared memory; a plain array is
-    copied there first. The result has the same bits in every case."""
+    copied there first. An executor with concurrent.futures' `submit`: its workers, to which arrays
+    go by value unless they are this process's threads or children. The result has the same bits
+    in every case."""
 
 ERRORS = """
 TypeError
