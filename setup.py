@@ -16,6 +16,7 @@ import tarfile
 import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
 # The families of kernels: a module of loops per CPU level, and one of gates.
@@ -76,35 +77,50 @@ def extension(name: str, source: str, flags: list[str]) -> Extension:
     )
 
 
-def cython_modules(names: list[str], flags: list[str]) -> list[Extension]:
-    """Cythonize modules whose source stands where their name says."""
-    extensions = [extension(name, name.replace(".", "/") + ".pyx", flags) for name in names]
-    return cythonized(extensions, "build/cython")
-
-
-def cythonized(extensions: list[Extension], build_dir: str) -> list[Extension]:
-    """Translate the sources, on all cores: it takes as long as compiling what comes of it."""
-    # Where processes are spawned, they would begin with running this file.
-    n_processes = os.cpu_count() if sys.platform == "linux" else 0
-    return cythonize(
-        extensions, build_dir=build_dir, compiler_directives=DIRECTIVES, nthreads=n_processes
-    )
+def plain_modules(names: list[str], flags: list[str]) -> list[Extension]:
+    """Describe modules whose source stands where their name says."""
+    return [extension(name, name.replace(".", "/") + ".pyx", flags) for name in names]
 
 
 def kernel_modules(levels: dict[str, list[str]], flags: list[str]) -> list[Extension]:
-    """Cythonize the kernels once per level, each in a build folder of its own."""
-    modules = []
-    for level, march in levels.items():
-        extensions = [
-            extension(
-                f"fastproc.kernels._{family}_{level}",
-                f"fastproc/kernels/_{family}.pyx",
-                flags + march,
+    """Describe the kernels, once per level."""
+    return [
+        extension(
+            f"fastproc.kernels._{family}_{level}", f"fastproc/kernels/_{family}.pyx", flags + march
+        )
+        for level, march in levels.items()
+        for family in FAMILIES
+    ]
+
+
+class TranslatingBuild(build_ext):
+    """Translates the sources when modules are to be compiled, and for no other command.
+
+    A build asks for requirements, metadata, an sdist and more before that, each of which would
+    otherwise begin with translating all, in folders of its own.
+    """
+
+    def run(self):
+        """Translate, then compile."""
+        # A level's modules have a folder of their own: a source becomes one of each.
+        by_folder: dict[str, list[Extension]] = {}
+        for module in self.extensions:
+            (source,) = module.sources
+            level = module.name.removeprefix(source.removesuffix(".pyx").replace("/", "."))
+            by_folder.setdefault(f"build/cython{level}", []).append(module)
+        for folder, modules in by_folder.items():
+            translated = cythonize(
+                modules,
+                build_dir=folder,
+                compiler_directives=DIRECTIVES,
+                # On all cores: it takes as long as compiling what comes of it.  Where processes are
+                # spawned, they would begin with running this file.
+                nthreads=os.cpu_count() if sys.platform == "linux" else 0,
             )
-            for family in FAMILIES
-        ]
-        modules += cythonized(extensions, f"build/cython-{level}")
-    return modules
+            for module, result in zip(modules, translated, strict=True):
+                assert module.name == result.name
+                module.sources, module.depends = result.sources, result.depends
+        super().run()
 
 
 class ReproducibleSdist(sdist):
@@ -148,11 +164,11 @@ else:
 
 if __name__ == "__main__":  # not in the processes that translate
     setup(
-        cmdclass={"sdist": ReproducibleSdist},
+        cmdclass={"build_ext": TranslatingBuild, "sdist": ReproducibleSdist},
         options={"build_ext": {"parallel": os.cpu_count()}},
         ext_modules=[
             *kernel_modules(levels, flags),
-            *cython_modules(
+            *plain_modules(
                 [
                     "fastproc.kernels._cpu",
                     "fastproc.kernels.api",

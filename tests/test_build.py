@@ -17,15 +17,15 @@ SETUP = """
 import runpy
 import sys
 
-import Cython.Build
+import setuptools
 
-original = Cython.Build.cythonize
+original = setuptools.setup
 
-def cythonize(extensions, **options):
-    small = [extension for extension in extensions if extension.name == "fastproc.shm._copy"]
-    return original(small, **{**options, "nthreads": 0}) if small else []
+def setup(ext_modules, **options):
+    small = [module for module in ext_modules if module.name == "fastproc.shm._copy"]
+    original(ext_modules=small, **options)
 
-Cython.Build.cythonize = cythonize
+setuptools.setup = setup
 sys.argv[0] = "setup.py"
 runpy.run_path("setup.py", run_name="__main__")
 """

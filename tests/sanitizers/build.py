@@ -8,7 +8,7 @@ import copy
 import runpy
 import sys
 
-import Cython.Build
+import setuptools
 
 SANITIZERS, LIBRARY = sys.argv[1:]
 
@@ -21,23 +21,23 @@ FLAGS = ["-O1", "-g1", f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=undefi
 
 STRESSES = {"fastproc.shm._ring": "_ring_stress", "fastproc.shm._fifo": "_fifo_stress"}
 
-original = Cython.Build.cythonize
+original = setuptools.setup
 
 
-def cythonize(extensions, **options):
-    extensions = [extension for extension in extensions if not extension.name.endswith(LEFT_OUT)]
-    for extension in extensions:
-        extension.extra_compile_args = [*extension.extra_compile_args, *FLAGS]
-        extension.extra_link_args = [f"-fsanitize={SANITIZERS}"]
-        if extension.name in STRESSES:
-            stress = copy.copy(extension)
-            stress.name = STRESSES[extension.name]
+def setup(ext_modules, **options):
+    modules = [module for module in ext_modules if not module.name.endswith(LEFT_OUT)]
+    for module in list(modules):
+        module.extra_compile_args = [*module.extra_compile_args, *FLAGS]
+        module.extra_link_args = [f"-fsanitize={SANITIZERS}"]
+        if module.name in STRESSES:
+            stress = copy.copy(module)
+            stress.name = STRESSES[module.name]
             stress.sources = [f"{stress.name}.pyx"]
-            extensions = [*extensions, stress]
-    return original(extensions, **options)
+            modules.append(stress)
+    original(ext_modules=modules, **options)
 
 
-Cython.Build.cythonize = cythonize
+setuptools.setup = setup
 sys.argv = ["setup.py", "-q", "build_ext", "-j2", "--build-lib", LIBRARY]
 sys.argv += ["--build-temp", f"{LIBRARY}-objects"]
 runpy.run_path("setup.py", run_name="__main__")

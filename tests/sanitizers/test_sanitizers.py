@@ -105,9 +105,18 @@ def sources(tmp_path_factory):
     shutil.copytree(ROOT / "fastproc", folder / "fastproc", ignore=left_out)
     for file in (ROOT / "setup.py", HERE / "build.py", *HERE.glob("_*.p[yx]*")):
         shutil.copy(file, folder)
-    # What Cython has made of them already, with its times: translating takes as long as compiling.
-    for translated in ROOT.glob("build/cython*"):
-        shutil.copytree(translated, folder / "build" / translated.name)
+    # What Cython has made of them already, unless they are newer: translating takes as long as
+    # compiling.  Copies are newer than the declarations of Cython and NumPy, to which it looks too.
+    newest = max(
+        path.stat().st_mtime
+        for suffix in ("pyx", "pxd", "h")
+        for path in (ROOT / "fastproc").rglob(f"*.{suffix}")
+    )
+    for translated in ROOT.glob("build/cython*/**/*.c"):
+        if translated.stat().st_mtime > newest:
+            copied = folder / translated.relative_to(ROOT)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(translated, copied)
     return folder
 
 
