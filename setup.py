@@ -71,7 +71,7 @@ def extension(name: str, source: str, flags: list[str]) -> Extension:
     return Extension(
         name,
         [source],
-        include_dirs=[np.get_include(), "fastproc/shm"],
+        include_dirs=[np.get_include(), "fastproc/kernels", "fastproc/shm"],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_25_API_VERSION")],
         extra_compile_args=flags,
     )

@@ -163,8 +163,14 @@ def _top(arguments: argparse.Namespace) -> int:
     )
 
 
+#: One thread for every rival, also where a BLAS is behind its call, which reads these when loaded.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "OMP_NUM_THREADS")
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     """Check all that can be wrong with the arguments before anything takes time."""
+    if "numpy" not in sys.modules:
+        os.environ |= {name: os.environ.get(name, "1") for name in _ONE_THREAD}
     from fastproc.cli.cases import CASES
 
     unknown = [name for name in arguments.names if name not in CASES]

@@ -23,6 +23,30 @@ from fastproc.kernels._sort cimport (
     HALF_BITS, MERGED, Pair, ascending, sort_by_half, sort_pairs,
 )
 
+# A register of elements at a time, where the processor can: they return how many they have done.
+cdef extern from "_compress.h" nogil:
+    Py_ssize_t divide_f64(
+        const double* x, Py_ssize_t n, double pivot, double* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t divide_places_f64(
+        const double* x, Py_ssize_t n, double pivot, int64_t* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t divide_f32(
+        const float* x, Py_ssize_t n, float pivot, float* out, Py_ssize_t* front, Py_ssize_t* back)
+    Py_ssize_t divide_places_f32(
+        const float* x, Py_ssize_t n, float pivot, int64_t* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t divide_i64(
+        const int64_t* x, Py_ssize_t n, int64_t pivot, int64_t* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t divide_places_i64(
+        const int64_t* x, Py_ssize_t n, int64_t pivot, int64_t* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t divide_i32(
+        const int* x, Py_ssize_t n, int pivot, int* out, Py_ssize_t* front, Py_ssize_t* back)
+    Py_ssize_t divide_places_i32(
+        const int* x, Py_ssize_t n, int pivot, int64_t* out, Py_ssize_t* front, Py_ssize_t* back)
+
 cdef RankingTable _table
 
 # Of a word: the bits of the place, and so the longest line of which there can be words.
@@ -290,12 +314,45 @@ cdef inline Py_ssize_t divide(
     const scalar* x, Py_ssize_t n, scalar value, scalar* out
 ) noexcept nogil:
     """Copy what is less than `value` to the front, all else behind; return how many are less."""
-    cdef Py_ssize_t i, front = 0, back = n - 1
+    cdef Py_ssize_t i, first = 0, front = 0, back = n - 1
     cdef bint is_less
-    for i in range(n):
+    if scalar is double:
+        first = divide_f64(x, n, value, out, &front, &back)
+    elif scalar is float:
+        first = divide_f32(x, n, value, out, &front, &back)
+    elif scalar is int64_t:
+        first = divide_i64(x, n, value, out, &front, &back)
+    else:
+        first = divide_i32(x, n, value, out, &front, &back)
+    for i in range(first, n):
         is_less = x[i] < value
         out[front] = x[i]
         out[back] = x[i]
+        front += is_less
+        back -= 1 - is_less
+    return front
+
+
+cdef inline Py_ssize_t divide_places(
+    const scalar* x, Py_ssize_t n, scalar value, int64_t* out, Py_ssize_t back
+) noexcept nogil:
+    """Put the places of what is less than `value` to the front, of all else from `back` on
+    downwards; return how many are less.
+    """
+    cdef Py_ssize_t i, first = 0, front = 0
+    cdef bint is_less
+    if scalar is double:
+        first = divide_places_f64(x, n, value, out, &front, &back)
+    elif scalar is float:
+        first = divide_places_f32(x, n, value, out, &front, &back)
+    elif scalar is int64_t:
+        first = divide_places_i64(x, n, value, out, &front, &back)
+    else:
+        first = divide_places_i32(x, n, value, out, &front, &back)
+    for i in range(first, n):
+        is_less = x[i] < value
+        out[front] = i
+        out[back] = i
         front += is_less
         back -= 1 - is_less
     return front
@@ -365,12 +422,7 @@ cdef inline void argpartition_line(
         front, back = start, n_numbers - 1
         if size == n:                   # no place has been written yet
             value = select(x, n, kth[i], &following, values + n)
-            for j in range(n):
-                out[front] = j
-                out[back] = j
-                is_less = x[j] < value
-                front += is_less
-                back -= 1 - is_less
+            front = divide_places(x, n, value, out, n - 1)
         else:
             memcpy(places, out + start, size * sizeof(int64_t))
             for j in range(size):

@@ -24,6 +24,19 @@ from libc.string cimport memcpy, memset
 
 from fastproc.kernels._common cimport scalar
 
+# A register of elements at a time, where the processor can: they return how many they have done.
+cdef extern from "_compress.h" nogil:
+    Py_ssize_t split_f64(
+        const double* x, Py_ssize_t n, double pivot, double* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t split_f32(
+        const float* x, Py_ssize_t n, float pivot, float* out, Py_ssize_t* front, Py_ssize_t* back)
+    Py_ssize_t split_i64(
+        const int64_t* x, Py_ssize_t n, int64_t pivot, int64_t* out, Py_ssize_t* front,
+        Py_ssize_t* back)
+    Py_ssize_t split_i32(
+        const int* x, Py_ssize_t n, int pivot, int* out, Py_ssize_t* front, Py_ssize_t* back)
+
 cdef enum:
     # Counters side by side: eight doubles of four counters fill half of the registers of v4.
     SIFT_LANES = 16
@@ -167,9 +180,17 @@ cdef inline Py_ssize_t split(
     """Put what is below the pivot at the front of `out`, which has room for `n`, and what is above
     at the back; return how many are below.  Equal elements are dropped.
     """
-    cdef Py_ssize_t i, front = 0, back = n - 1
+    cdef Py_ssize_t i, first = 0, front = 0, back = n - 1
     cdef scalar value
-    for i in range(n):
+    if scalar is double:
+        first = split_f64(x, n, pivot, out, &front, &back)
+    elif scalar is float:
+        first = split_f32(x, n, pivot, out, &front, &back)
+    elif scalar is int64_t:
+        first = split_i64(x, n, pivot, out, &front, &back)
+    else:
+        first = split_i32(x, n, pivot, out, &front, &back)
+    for i in range(first, n):
         value = x[i]
         out[front] = value
         out[back] = value

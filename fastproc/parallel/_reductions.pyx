@@ -135,15 +135,17 @@ cdef inline object _reduce(
         array = <ndarray>a
         size = PyArray_SIZE(array)
         if (
-            0 < size and size <= CHUNK
+            0 < size and (size <= CHUNK or _is_check(name))
             and (axis is None or (PyArray_NDIM(array) == 1 and _is_first_axis(axis)))
             and PyArray_CHKFLAGS(array, NPY_ARRAY_ALIGNED)
             and (workers is None or threads_for(workers, 0, 1) == 1)    # no mistake, that is
         ):
             code = dtype_code(array)
             if code >= 0 and _lies_in_order(name, array):
-                return _reduce_chunk(name, code, PyArray_DATA(array), size, ddof)
-            if code >= 0 and PyArray_NDIM(array) == 1:
+                if size <= CHUNK or _is_decided(name, code, PyArray_DATA(array)):
+                    size = size if size <= CHUNK else CHUNK
+                    return _reduce_chunk(name, code, PyArray_DATA(array), size, ddof)
+            elif code >= 0 and PyArray_NDIM(array) == 1 and size <= CHUNK:
                 return _reduce_strided(name, code, array, size, ddof)
     return _reduce_array(name, a, is_plain, axis, dtype, out, keepdims, ddof, workers)
 
@@ -160,6 +162,13 @@ cdef inline bint _lies_in_order(int name, ndarray array) noexcept:
     """
     return PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS) or (
         PyArray_CHKFLAGS(array, NPY_ARRAY_F_CONTIGUOUS) and not _is_arg(name))
+
+
+cdef bint _is_decided(int name, int code, const void* x) noexcept:
+    """Tell whether a check's first chunk says it all, so that there is nothing to be planned."""
+    cdef State state
+    _table.kernels[name][code].partial(x, CHUNK, 0, &state)
+    return state.n > 0
 
 
 cdef object _reduce_strided(int name, int code, ndarray array, Py_ssize_t size, double ddof):

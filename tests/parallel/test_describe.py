@@ -50,7 +50,7 @@ def test_equals_the_twin(data):
 
 
 @pytest.mark.parametrize("offset", [0, 1e8, -1e12])
-@pytest.mark.parametrize("size", [100, 5000, 100_000])
+@pytest.mark.parametrize("size", [100, 5000, 40_000])
 def test_moments_with_an_offset_are_exact(offset, size):
     array = np.random.default_rng(size).exponential(size=size) + offset
     values = [Fraction(value) for value in array.tolist()]

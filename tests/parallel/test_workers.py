@@ -53,7 +53,7 @@ def test_bits(name, layout, pool):
     array = LAYOUTS[layout](fill((600, 400), dtype, 1, "offset"))
     for call in samples.calls(name, array):
         expected = bits(call(workers=1))
-        for workers in (None, 2, 3, 7, pool):
+        for workers in (2, 7, pool):
             assert bits(call(workers=workers)) == expected, (call, workers)
 
 

@@ -161,7 +161,7 @@ def test_names_are_whole_while_they_change(pool):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for _ in range(5):
+    for _ in range(2):
         results = [pool.apply_async(functions[i % 2], (i,)) for i in range(20)]
         assert [result.get() for result in results] == list(range(20))
     is_over.set()

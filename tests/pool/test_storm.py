@@ -34,7 +34,7 @@ KINDS = [
     ("pool", METHODS[0], "portable"),
     ("executor", METHODS[0], "futex"),
 ]
-SECONDS = (float(os.environ.get("FASTPROC_STORM", "0")) or 10) / len(KINDS)
+SECONDS = (float(os.environ.get("FASTPROC_STORM", "0")) or 5) / len(KINDS)
 WATCHDOG_SECONDS = 60
 WORKERS = 3
 

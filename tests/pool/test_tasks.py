@@ -98,10 +98,10 @@ def test_only_that_task_fails(pool):
 
 def test_no_task_runs_twice_for_another_s_timeout(pool):
     """Tasks of just about the time that they have: some end in time and some are killed."""
-    counts = shared_zeros(40, np.uint8)
+    counts = shared_zeros(16, np.uint8)
     results = [
-        pool.apply_async(sleep_and_count, (0.018 + 0.0002 * i, counts, i), timeout=0.02)
-        for i in range(40)
+        pool.apply_async(sleep_and_count, (0.018 + 0.0005 * i, counts, i), timeout=0.02)
+        for i in range(16)
     ]
     outcomes = []
     for result in results:

@@ -83,7 +83,7 @@ def wait_until(condition, what="what was waited for does not come"):
         time.sleep(0.001)
 
 
-def storm(work, *args, check, prod=None, children=5, seconds=2.0):
+def storm(work, *args, check, prod=None, children=5, seconds=1.0):
     """Kill processes that `work` for ever, at random, and start others in their place.
 
     Calls `prod` before each kill, and `check` now and then, which must see that they get on.

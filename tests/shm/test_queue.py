@@ -910,12 +910,14 @@ def test_more_processes_than_cores(transport, maxsize, monkeypatch):
     monkeypatch.setenv("FASTPROC_TRANSPORT", transport)
     context = multiprocessing.get_context("spawn" if transport else "fork")
     queue, results = Queue(maxsize), Queue()
-    n = 100 if transport else 5_000
-    children = [context.Process(target=put_range, args=(queue, n)) for _ in range(4)]
-    children += [context.Process(target=count_all, args=(queue, results, n)) for _ in range(4)]
+    n, n_pairs = (100, 2) if transport else (5_000, 4)
+    children = []
+    for _ in range(n_pairs):
+        children.append(context.Process(target=put_range, args=(queue, n)))
+        children.append(context.Process(target=count_all, args=(queue, results, n)))
     for child in children:
         child.start()
-    assert sum(results.get(timeout=60) for _ in range(4)) == 4 * sum(range(n))
+    assert sum(results.get(timeout=60) for _ in range(n_pairs)) == n_pairs * sum(range(n))
     for child in children:
         child.join(60)
         assert child.exitcode == 0

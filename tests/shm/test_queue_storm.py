@@ -15,7 +15,7 @@ import pytest
 from fastproc.shm.array import shared_zeros
 from fastproc.shm.queues import Empty, Queue
 
-SECONDS = float(os.environ.get("FASTPROC_STORM", "0")) or 2
+SECONDS = float(os.environ.get("FASTPROC_STORM", "0")) or 1
 SEED = int(os.environ.get("FASTPROC_SEED", "1"))
 CONTEXT = multiprocessing.get_context("fork")
 MOST_WRITERS, MOST_ITEMS = 20_000, 400

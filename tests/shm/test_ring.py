@@ -99,7 +99,7 @@ def produce(memory, capacity, count, seed, largest):
 def test_two_processes(capacity, largest):
     memory = new_memory(capacity)
     ring = Ring(memory, 0, capacity)
-    count = 20_000
+    count = 5_000
     process = fork.Process(target=produce, args=(memory, capacity, count, 1, largest))
     process.start()
     numbers = []
