@@ -45,6 +45,11 @@ SCHEMA = 1
 #: then has at most a part of any kernel's rounds, and the median does without them.
 SWEEPS = 3
 
+#: Small arrays come in several versions, of so many elements in all, so that no branch predictor
+#: knows them by heart; they fit into a cache of a core.
+VARIED_ELEMENTS = 32_000
+MOST_VERSIONS = 32
+
 #: Kernels whose time is followed over sizes, one of each kind.
 SCALING_KERNELS = ("sum", "nanvar", "cube", "histogram")
 
@@ -135,14 +140,18 @@ def _time_case(
     earlier: dict[str, Timing] | None,
 ) -> dict[str, Timing]:
     """Check and time one case, in addition to its rounds in earlier sweeps."""
-    arrays = case.arrays(size, dtype)
-    calls = compiled_calls(case, arrays, pool, with_peers)
+    versions = [
+        compiled_calls(case, case.arrays(size, dtype, version), pool, with_peers)
+        for version in range(max(1, min(MOST_VERSIONS, VARIED_ELEMENTS // size)))
+    ]
     in_python = python_calls(case, size, dtype)
     try:
-        check_answers(case, size, calls, in_python, dtype)
+        check_answers(case, size, versions[0], in_python, dtype)
     except DisagreementError as error:
         raise CommandError(str(error)) from error
-    return take_turns(in_python | calls, repeat, earlier)
+    rivals = {name: [call] for name, call in in_python.items()}
+    rivals |= {name: [calls[name] for calls in versions] for name in versions[0]}
+    return take_turns(rivals, repeat, earlier)
 
 
 def _summary(case: Case, size: int, dtype: str, timings: dict[str, Timing]) -> dict[str, Any]:
@@ -188,7 +197,8 @@ def _time_sizes(case: Case, largest: int, repeat: int) -> dict[str, Any]:
     medians: dict[str, list[float]] = {name: [] for name in (NUMPY, ONE_THREAD, ALL_THREADS)}
     for size in sizes:
         calls = compiled_calls(case, case.make(size), None, with_peers=False)
-        for name, timing in take_turns(calls, repeat).items():
+        rivals = {name: [call] for name, call in calls.items()}
+        for name, timing in take_turns(rivals, repeat).items():
             medians[name].append(timing.median)
     return {"kernel": case.kernel, "sizes": sizes, "medians_s": medians}
 

@@ -174,7 +174,7 @@ def test_the_plot_is_a_picture_of_sensible_size(kernels, tmp_path):
 
 def test_rivals_take_turns_each_as_often():
     order = []
-    calls = {name: lambda name=name: order.append(name) for name in "abc"}
+    calls = {name: [lambda name=name: order.append(name)] for name in "abc"}
     timings = timing.take_turns(calls, 4)
     for name, each in timings.items():
         assert len(each.rounds) == 4
@@ -186,11 +186,18 @@ def test_rivals_take_turns_each_as_often():
 
 def test_rounds_can_be_continued():
     made = []
-    first = timing.take_turns({"a": lambda: made.append(1)}, 2)
-    both = timing.take_turns({"a": lambda: made.append(1)}, 3, first)
+    first = timing.take_turns({"a": [lambda: made.append(1)]}, 2)
+    both = timing.take_turns({"a": [lambda: made.append(1)]}, 3, first)
     assert both["a"].calls == first["a"].calls
     assert both["a"].rounds[:2] == first["a"].rounds
     assert len(both["a"].rounds) == 5
+
+
+def test_versions_of_a_call_come_one_after_another():
+    order = []
+    timing.take_turns({"a": [lambda: order.append(0), lambda: order.append(1)]}, 1)
+    assert order[-6:] in ([0, 1] * 3, [1, 0] * 3)
+    assert order.count(0) - order.count(1) in range(9)  # each timing begins with the first
 
 
 def test_medians_are_of_rounds():

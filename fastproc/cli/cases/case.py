@@ -46,7 +46,8 @@ class Case:
 
     kernel: str
     family: str
-    make: Callable[[int], Arrays]
+    #: Takes a size, and which version of the input is wanted.
+    make: Callable[..., Arrays]
     numpy: Function
     #: By the package's name, what imports the package and returns a function.
     peers: Mapping[str, Callable[[], Function]]
@@ -65,10 +66,11 @@ class Case:
     #: The part of a result that all can agree on.
     answer: Callable[[Any], Any] = lambda result: result
 
-    def arrays(self, size: int, dtype: str = "float64") -> Arrays:
+    def arrays(self, size: int, dtype: str = "float64", version: int = 0) -> Arrays:
         """Return the input, its floats of the dtype."""
         return tuple(
-            array.astype(dtype) if array.dtype == np.float64 else array for array in self.make(size)
+            array.astype(dtype) if array.dtype == np.float64 else array
+            for array in self.make(size, version)
         )
 
     def numpy_call(self, arrays: Arrays) -> Call:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastproc.cli.cases.case import Array, Arrays, Case, Function
-from fastproc.cli.cases.inputs import SEED
+from fastproc.cli.cases.inputs import generator
 
 #: Columns of a row.
 WIDTH = 128
@@ -22,19 +22,19 @@ WIDTH = 128
 Rows = list[list[float]]
 
 
-def _points(n_rows: int, n_sets: int) -> Arrays:
-    random = np.random.default_rng(SEED)
+def _points(n_rows: int, n_sets: int, version: int) -> Arrays:
+    random = generator(version)
     return tuple(random.normal(1.0, 1.0, (n_rows, WIDTH)) for _ in range(n_sets))
 
 
-def _two_sets(size: int) -> Arrays:
+def _two_sets(size: int, version: int = 0) -> Arrays:
     """Return two sets of points, of which `size` pairs can be made at most."""
-    return _points(math.isqrt(size), 2)
+    return _points(math.isqrt(size), 2, version)
 
 
-def _one_set(size: int) -> Arrays:
+def _one_set(size: int, version: int = 0) -> Arrays:
     """Return a set of points which have some `size` pairs i < j."""
-    return _points(math.isqrt(2 * size) + 1, 1)
+    return _points(math.isqrt(2 * size) + 1, 1, version)
 
 
 def _distances_to(row: Array, rows: Array) -> Array:

@@ -36,7 +36,7 @@ def _elementwise(
     numpy: Function,
     expression: str,
     plain: Function,
-    make: Callable[[int], Arrays] = normal_numbers,
+    make: Callable[..., Arrays] = normal_numbers,
     peers: Mapping[str, Callable[[], Function]] | None = None,
     **more: Any,
 ) -> Case:

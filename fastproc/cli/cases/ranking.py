@@ -18,9 +18,9 @@ List = list[float]
 K = 100
 
 
-def _enough_numbers(size: int) -> Arrays:
+def _enough_numbers(size: int, version: int = 0) -> Arrays:
     """Return normal numbers, twice as many as are wanted at the least."""
-    return normal_numbers(max(size, 2 * K))
+    return normal_numbers(max(size, 2 * K), version)
 
 
 def _numpy_topk(x: Array, k: int) -> tuple[Array, Array]:

@@ -20,14 +20,14 @@ List = list[float]
 ALPHA = 0.1
 
 
-def _factors(size: int) -> Arrays:
+def _factors(size: int, version: int = 0) -> Arrays:
     """Return numbers around 1, of which the product stays in range, as of relative changes."""
-    (x,) = normal_numbers(size)
+    (x,) = normal_numbers(size, version)
     return (1 + (x - 1) * 1e-3,)
 
 
-def _factors_with_nan(size: int) -> Arrays:
-    (x,) = with_nan(size)
+def _factors_with_nan(size: int, version: int = 0) -> Arrays:
+    (x,) = with_nan(size, version)
     return (1 + (x - 1) * 1e-3,)
 
 
@@ -107,7 +107,7 @@ def _scan(
     kernel: str,
     numpy: Function,
     plain: Function,
-    make: Callable[[int], Arrays] = normal_numbers,
+    make: Callable[..., Arrays] = normal_numbers,
 ) -> Case:
     return Case(kernel, "scan", make, numpy, {}, plain, has_out=True, bytes_moved=16)
 

@@ -33,7 +33,7 @@ CASES = (
     Case(
         "searchsorted",
         "search",
-        lambda size: numbers_and_edges(size)[::-1],
+        lambda size, version=0: numbers_and_edges(size, version)[::-1],
         np.searchsorted,
         {},
         _searchsorted,
