@@ -91,6 +91,27 @@ cdef inline void extremes_rows_of_lanes(
         nans[j] = unordered[j]
 
 
+cdef inline void join_lanes(
+    scalar* least, scalar* greatest, scalar* nans, bint want_min, bint want_max
+) noexcept nogil:
+    """Leave in the first lane what all have found, by halving: one by one, each step would wait for
+    the one before, together for as long as the rows of half a chunk take.
+    """
+    cdef Py_ssize_t half = LANES // 2, j
+    cdef scalar other
+    while half > 0:
+        for j in range(half):
+            if want_min:
+                other = least[j + half]
+                least[j] = other if other < least[j] else least[j]
+            if want_max:
+                other = greatest[j + half]
+                greatest[j] = other if other > greatest[j] else greatest[j]
+            if scalar is double or scalar is float:
+                nans[j] += nans[j + half]
+        half //= 2
+
+
 cdef inline void extremes_chunk(
     const scalar* x, Py_ssize_t n, State* state, bint want_min, bint want_max
 ) noexcept nogil:
@@ -99,16 +120,14 @@ cdef inline void extremes_chunk(
     cdef scalar nans[LANES]
     cdef scalar value, low, high
     cdef int64_t n_nans = 0
-    cdef Py_ssize_t n_pairs = n // (2 * LANES), i, j
+    cdef Py_ssize_t n_pairs = n // (2 * LANES), i
     low = highest(<scalar>0)
     high = lowest(<scalar>0)
     if n_pairs > 0:
         extremes_rows_of_lanes(
             x, n_pairs, &least[0], &greatest[0], &nans[0], want_min, want_max)
-        for j in range(LANES):
-            low = least[j] if least[j] < low else low
-            high = greatest[j] if greatest[j] > high else high
-            n_nans += <int64_t>nans[j]
+        join_lanes(&least[0], &greatest[0], &nans[0], want_min, want_max)
+        low, high, n_nans = least[0], greatest[0], <int64_t>nans[0]
     for i in range(n_pairs * 2 * LANES, n):
         value = x[i]
         low = value if value < low else low
