@@ -10,6 +10,7 @@ bytes as the kernel must at least move: of those that write, by the pace of a co
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -62,14 +63,16 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(paths: list[str]) -> int:
+def main() -> int:
     """Print the tables of the files."""
-    if not paths:
-        print(__doc__)
-        return 2
-    print("\n\n".join(table(json.loads(Path(path).read_text())) for path in paths))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    paths: list[Path] = parser.parse_args().files
+    print("\n\n".join(table(json.loads(path.read_text())) for path in paths))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
