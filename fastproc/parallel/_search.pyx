@@ -174,7 +174,7 @@ cdef tuple _same_dtype(str label, object edges, object x):
     dtype = np.result_type(edges, x)
     edges, _ = validate.reducible("min", edges.astype(dtype, copy=False))
     x, _ = validate.reducible("min", x.astype(dtype, copy=False))
-    return np.asarray(edges, order="C"), np.asarray(x, order="C")
+    return validate.contiguous(edges), validate.contiguous(x)
 
 
 cdef inline object _result(ndarray places):

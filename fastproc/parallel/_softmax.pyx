@@ -234,7 +234,7 @@ cdef object _softmax(bint is_log, str label, object x, object axis, object worke
     lines = [i for i in order if i in axes]
     if not _adjoin(order, axes, array.shape):
         order = [i for i in order if i not in axes] + lines
-    moved = np.asarray(array.transpose(order), order="C")
+    moved = validate.contiguous(array.transpose(order))
     last = order.index(lines[len(lines) - 1]) if lines else array.ndim - 1
     n = int(np.prod([array.shape[i] for i in lines]))
     inner = int(np.prod(moved.shape[last + 1:]))
