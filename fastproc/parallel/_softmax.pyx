@@ -171,9 +171,11 @@ cdef object _compute(bint is_log, ndarray x, object workers):
         for unit in range(job.n_units):
             _do_unit(&job, unit)
         return out
-    n_threads = threads_sharing(workers, size * NS_PER_ELEMENT, job.n_units)
     if _is_by_chunks(&job):
         n_bytes = (job.n_units + job.n_outer) * sizeof(State)
+        n_threads = threads_sharing(workers, size * NS_PER_ELEMENT, job.n_units)
+    else:
+        n_threads = threads_for(workers, size * NS_PER_ELEMENT, job.n_units)
     if n_threads == 0:
         return _compute_on_pool(&job, x, out, n_bytes, workers)
     if n_bytes == 0:

@@ -103,7 +103,10 @@ def test_an_executor_does_the_work():
     assert fp.sum(x, workers=far) == x.sum()
     assert far.calls == 2
     fp.median(x, workers=far)  # a ledger for all: this thread's
+    fp.softmax(np.ones(300_000), workers=far)
     assert far.calls == 2
+    fp.softmax(x.reshape(100, 1000), axis=1, workers=far)
+    assert far.calls == 4
 
 
 def test_accumulators_and_kernels_of_ones_own(executors):
