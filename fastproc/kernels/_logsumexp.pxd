@@ -60,7 +60,8 @@ cdef inline bint settle_greatest(State* state, double greatest, bint has_nan) no
     """Put the greatest element into a state; True if there is a sum still to be found."""
     state.a.f = NAN if has_nan else greatest
     # Of Inf there may be several, but one or many, the result is Inf; -Inf is the log of nothing.
-    state.b.f = 1 if greatest > 0 else 0
+    # NaN is something, whatever is beside it, or a merge would pass it over.
+    state.b.f = 1 if greatest > 0 or has_nan else 0
     return isfinite(state.a.f)
 
 
@@ -146,5 +147,5 @@ cdef inline Finding logsumexp_finalize(
 cdef inline double logarithm(const State* state) noexcept nogil:
     """Return log(sum(exp(x))), with no elements -Inf."""
     if state.b.f == 0:
-        return NAN if isnan(state.a.f) else -INFINITY
+        return -INFINITY
     return state.a.f + log_of(state.b.f)

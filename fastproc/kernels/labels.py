@@ -39,7 +39,7 @@ def as_labels(name: str, argument: str, labels: Any) -> Array:
     if array.dtype.kind == "u" and array.dtype.itemsize == 8 and (array > _WIDEST).any():
         raise too_many(name, int(array.max()) + 1)
     is_narrow = array.dtype.itemsize < 4 or array.dtype == np.int32
-    return np.asarray(array, np.int32 if is_narrow else np.int64, order="C")
+    return validate.contiguous(array, np.int32 if is_narrow else np.int64)
 
 
 def too_many(name: str, n_groups: int) -> ValueError:
@@ -106,7 +106,7 @@ def as_lines(name: str, values: Array, labels: Array, axis: Any) -> tuple[Array,
                 f"{name}: labels have shape {labels.shape}; with axis=None they must have the "
                 f"values' shape, {values.shape}"
             )
-        return np.asarray(values, order="C").reshape(1, -1), ()
+        return validate.contiguous(values).reshape(1, -1), ()
     number = operator.index(axis)
     if not -values.ndim <= number < values.ndim:
         raise np.exceptions.AxisError(number, values.ndim)
@@ -117,4 +117,4 @@ def as_lines(name: str, values: Array, labels: Array, axis: Any) -> tuple[Array,
         )
     moved = values if values.ndim == 1 else np.moveaxis(values, number, -1)
     shape = moved.shape[:-1]
-    return np.asarray(moved, order="C").reshape(math.prod(shape), labels.size), shape
+    return validate.contiguous(moved).reshape(math.prod(shape), labels.size), shape

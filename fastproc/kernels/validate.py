@@ -65,6 +65,16 @@ def as_array(name: str, a: Any) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def contiguous(array: Array, dtype: npt.DTypeLike | None = None) -> Array:
+    """Return an array in C order whose elements lie at addresses that compiled loops may read.
+
+    Elements can lie one behind another and yet be unaligned, as those of ``np.frombuffer(data,
+    offset=1)`` do, which NumPy's own ways to make an array contiguous leave where they are.
+    """
+    made = np.asarray(array, dtype, order="C")
+    return made if made.flags.aligned else made.copy()
+
+
 def is_masked(a: Any) -> bool:
     """Tell whether `a` is a masked array, without loading numpy.ma for the question."""
     ma = sys.modules.get("numpy.ma")
@@ -275,7 +285,7 @@ def coefficients(p: Any, x: Any) -> Array:
         raise ValueError(f"polyval: p must have one axis, not shape {array.shape}")
     if array.size == 0:
         return np.zeros(1, as_array("polyval", x).dtype)
-    return np.ascontiguousarray(array)
+    return contiguous(array)
 
 
 def is_clipped_by_numpy(a: Any, a_min: Any, a_max: Any) -> bool:
@@ -353,4 +363,4 @@ def as_weights(name: str, weights: Any) -> Array:
             f"{name}: weights of dtype {dtype} are not supported; pass "
             f"weights.real and weights.imag, one after the other"
         )
-    return as_array(name, weights).astype(np.float64, order="C", copy=False)
+    return contiguous(as_array(name, weights), np.float64)

@@ -59,7 +59,7 @@ def rows(name: str, argument: str, x: Any, metric: str) -> Array:
         )
     if metric == "jaccard":
         array = array != 0
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return validate.contiguous(array, np.float64)
 
 
 def check_widths(name: str, a: Array, b: Array) -> None:

@@ -6,6 +6,7 @@ import collections
 import numpy as np
 
 from libc.math cimport NAN, sqrt
+from libc.stdint cimport uint64_t
 from numpy cimport PyArray_DATA, PyArray_NDIM, PyArray_SIZE, import_array, ndarray
 
 from fastproc.kernels._common cimport CHUNK
@@ -13,8 +14,11 @@ from fastproc.kernels._describe cimport Moments, merge_moments
 from fastproc.parallel._lines cimport LinePlan, apply_to_lines, line_axis
 
 from fastproc.kernels import validate
+from fastproc.parallel._reductions import minmax
 
 import_array()
+
+cdef uint64_t SIGN_BIT = <uint64_t>1 << 63
 
 # What one thread needs for an element, in nanoseconds.
 cdef double NS_PER_ELEMENT = 1.0
@@ -32,6 +36,8 @@ DescribeResult.__doc__ = "What `fastproc.describe` returns; see there what its f
 
 def _states_of(array, int axis, workers):
     """Return the states along an axis: the kept axes, and an item of WIDTH numbers."""
+    if array.dtype == np.uint64:
+        return _states_of_uint64(array, axis, workers)
     cdef Py_ssize_t n = array.shape[axis], n_chunks = (n + CHUNK - 1) // CHUNK
     cdef LinePlan plan = LinePlan(
         number=0, n_out=WIDTH, per_chunk=True, chunk=CHUNK, before=0, scratch=0,
@@ -42,6 +48,17 @@ def _states_of(array, int axis, workers):
     states = np.ascontiguousarray(np.moveaxis(out, axis, -1)).reshape(*kept, n_chunks, WIDTH)
     _merge_chunks(states, n_chunks, array.dtype.kind == "i")
     return np.ascontiguousarray(states[..., 0, :])
+
+
+cdef object _states_of_uint64(array, int axis, workers):
+    """Return states with the moments of float64, in which greatest and least need not have a value.
+
+    These are found apart, and kept as int64 in the same order, the sign bit flipped.
+    """
+    states = _states_of(array.astype(np.float64), axis, workers)
+    for place, ends in enumerate(minmax(array, axis=axis, workers=workers), start=WIDTH - 2):
+        states.view(np.uint64)[..., place] = ends ^ np.uint64(SIGN_BIT)
+    return states
 
 
 cdef int _merge_chunks(ndarray states, Py_ssize_t n_chunks, bint is_integer) except -1:
@@ -98,7 +115,10 @@ def _result_of(ndarray states, dtype, double ddof, bint bias):
     real = dtype.type if dtype.kind == "f" else np.float64
     if PyArray_NDIM(states) == 1:
         _describe_line(state, ddof, bias, one)
-        if _is_integer(dtype):
+        if dtype == np.uint64:
+            ends = (dtype.type(<uint64_t>state.least.i ^ SIGN_BIT),
+                    dtype.type(<uint64_t>state.greatest.i ^ SIGN_BIT))
+        elif _is_integer(dtype):
             ends = dtype.type(state.least.i), dtype.type(state.greatest.i)
         else:
             ends = dtype.type(state.least.f), dtype.type(state.greatest.f)
@@ -108,8 +128,12 @@ def _result_of(ndarray states, dtype, double ddof, bint bias):
     out = <double*>PyArray_DATA(moments)
     for i in range(n_lines):
         _describe_line(&state[i], ddof, bias, out + 4 * i)
-    least, greatest = np.moveaxis(
-        states.view(np.int64 if _is_integer(dtype) else np.float64)[..., 6:].astype(dtype), -1, 0)
+    if dtype == np.uint64:
+        extremes = states.view(np.uint64)[..., WIDTH - 2:] ^ np.uint64(SIGN_BIT)
+    else:
+        kind = np.int64 if _is_integer(dtype) else np.float64
+        extremes = states.view(kind)[..., WIDTH - 2:].astype(dtype)
+    least, greatest = np.moveaxis(extremes, -1, 0)
     return DescribeResult(
         int(state.n) if n_lines > 0 else 0, (least, greatest),
         *np.moveaxis(moments.astype(real), -1, 0))
@@ -117,19 +141,17 @@ def _result_of(ndarray states, dtype, double ddof, bint bias):
 
 def _is_integer(dtype):
     """Tell whether data of a dtype have integers as extremes of their states."""
-    return dtype.kind in "bui" and dtype != np.uint64
+    return dtype.kind in "bui"
 
 
 def _compiled(a, axis):
-    """Return an array in a compiled dtype, the dtype it had, and the axis to go along."""
+    """Return an array in a dtype that has states, the dtype it had, and the axis to go along."""
     array = validate.as_array("describe", a)
     dtype = array.dtype
     if axis is None or array.ndim == 0:
         array, axis = array.ravel(), 0
     number = line_axis(axis, array.ndim)
-    if dtype == np.uint64:
-        array = array.astype(np.float64)
-    elif dtype.kind in "bu" or dtype.itemsize < 4:
+    if dtype != np.uint64 and (dtype.kind in "bu" or dtype.itemsize < 4):
         array = array.astype(np.int64 if _is_integer(dtype) else np.float32)
     return np.require(array, requirements="A"), dtype, number
 

@@ -177,7 +177,7 @@ cdef object _count(list columns, list edges, object weights, object workers):
     cdef int n_threads
     cdef Py_ssize_t n_units, size = len(columns[0]), unit_size
     dtype = np.int64 if weights is None else np.float64
-    edges = [each.astype(np.float64, order="C", copy=False) for each in edges]
+    edges = [validate.contiguous(each, np.float64) for each in edges]
     margins = [_margin(each) for each in edges]
     n_cells = edges_of.check_cells("histogram", tuple([len(each) - 1 for each in edges]))
     n_units = plan.histogram_units(size, n_cells)

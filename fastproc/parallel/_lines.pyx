@@ -4,8 +4,8 @@ A unit is one chunk of a group of lines.  Where lines lie contiguously the kerne
 them in place.  Others are packed into a buffer, several neighbours at once, since a cache line of
 an array that is walked across has an element of each of them; the results are unpacked likewise.
 
-Where the cuts are depends on the shape and the plan alone, so workers never change bits; nor does
-packing.
+Where the cuts in a line are depends on the shape and the plan alone, so workers never change bits;
+nor does packing, which only decides how many lines are a unit.
 """
 # Safe for free-threaded Python: module state is one dict, which any thread may fill.
 
@@ -84,7 +84,8 @@ cdef object apply_to_lines(
         return out
     from fastproc.parallel import processes
 
-    head = (family, (<const char*>plan)[:sizeof(LinePlan)], parameters, axis)
+    # A copy of what is packed here may need no packing there, and would be grouped otherwise.
+    head = (family, (<const char*>plan)[:sizeof(LinePlan)], parameters, axis, job.group)
     return processes.compute_elementwise(workers, _line_units, head, out, [x], job.n_units)
 
 
@@ -96,14 +97,15 @@ cdef int line_axis(object axis, int n_dims) except -1:
 
 
 def _line_units(
-    str family, bytes plan, bytes parameters, int axis, list arrays, Py_ssize_t first,
-    Py_ssize_t last
+    str family, bytes plan, bytes parameters, int axis, Py_ssize_t group, list arrays,
+    Py_ssize_t first, Py_ssize_t last
 ):
     """Do units `first` to `last` of a kernel of lines, in a process of a pool."""
     cdef LinesJob job
     cdef Py_ssize_t unit
     _prepare(&job, family, <const LinePlan*>PyBytes_AS_STRING(plan), parameters, arrays[1],
              arrays[0], axis)
+    job.group = group
     with nogil:
         for unit in range(first, last):
             _do_unit(&job, unit)

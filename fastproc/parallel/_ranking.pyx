@@ -224,7 +224,7 @@ def _first_units(
 
 cdef object _first_of_long_lines(object array, int axis, const First* first, object workers):
     """Return the places of the first elements of each line."""
-    rows = np.ascontiguousarray(np.moveaxis(array, axis, -1))
+    rows = validate.contiguous(np.moveaxis(array, axis, -1))
     n = array.shape[axis]
     flat = np.empty((array.size // n, first.k), np.int64)
     for i, row in enumerate(rows.reshape(-1, n)):

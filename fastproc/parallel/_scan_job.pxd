@@ -67,9 +67,13 @@ cdef struct ScanJob:
 
 
 cdef inline bint plan_scan(
-    ScanJob* job, const Scan* kernel, const Parameters* parameters, ndarray x, ndarray out, int axis
+    ScanJob* job, const Scan* kernel, const Parameters* parameters, ndarray x, ndarray out,
+    int axis, bint as_they_lie=True
 ) noexcept:
-    """Plan the lines of `x` along `axis`, and of `out`; False if there is no element."""
+    """Plan the lines of `x` along `axis`, and of `out`; False if there is no element.
+
+    Lines are taken as those of `out` lie in memory, or else in the order of their indices.
+    """
     cdef int n_dims = PyArray_NDIM(x), i, k = 0
     job.kernel, job.parameters = kernel, parameters
     job.n = PyArray_DIMS(x)[axis]
@@ -88,8 +92,9 @@ cdef inline bint plan_scan(
     job.lines.n_dims = k
     if job.n_lines == 0 or job.n == 0:
         return False
-    order_dims(&job.lines)
-    flip_dims(&job.lines)
+    if as_they_lie:
+        order_dims(&job.lines)
+        flip_dims(&job.lines)
     merge_dims(&job.lines)
     job.packs = not PyArray_CHKFLAGS(x, NPY_ARRAY_ALIGNED) or (
         job.n > 1 and job.stride != job.itemsize)

@@ -83,6 +83,7 @@ def _scan_units(
     name: int,
     parameters: bytes,
     axis: int,
+    group: int,
     carries: bytes | None,
     arrays: list[_Array],
     first: int,

@@ -223,8 +223,9 @@ cdef object _run_on_pool(
         <const char*>job.parameters)[:sizeof(Parameters)]
     head = (name, parameters, axis)
     if job.kernel.partial == NULL or n_units >= 2 * processes.count(workers):
+        # A copy of what is packed here may need no packing there, and would be grouped otherwise.
         return processes.compute_elementwise(
-            workers, _scan_units, (*head, None), target, [array], n_units)
+            workers, _scan_units, (*head, job.group, None), target, [array], n_units)
     shared = processes.shared_like(array, ())
     states = processes.run_units(
         workers, _find_states, head, shared, (), n_stretches, n_stretches * sizeof(Found))
@@ -233,7 +234,7 @@ cdef object _run_on_pool(
         run_units(scan_lines, job, n_units, 1)
         return target
     return processes.compute_elementwise(
-        workers, _scan_units, (*head, carries.tobytes()), target, [shared], n_stretches)
+        workers, _scan_units, (*head, 1, carries.tobytes()), target, [shared], n_stretches)
 
 
 # What a process of a pool finds of a stretch.
@@ -257,11 +258,13 @@ cdef bint _find_carries(ScanJob* job, const Found* found, State* carries) noexce
 
 
 cdef const Parameters* _plan_again(
-    ScanJob* job, int name, bytes parameters, int axis, ndarray array, ndarray target
+    ScanJob* job, int name, bytes parameters, int axis, ndarray array, ndarray target,
+    bint as_they_lie
 ) noexcept:
     cdef const Parameters* given = (
         <const Parameters*>PyBytes_AS_STRING(parameters) if parameters else NULL)
-    plan_scan(job, &_table.kernels[name][dtype_code(array)], given, array, target, axis)
+    plan_scan(
+        job, &_table.kernels[name][dtype_code(array)], given, array, target, axis, as_they_lie)
     return given
 
 
@@ -273,7 +276,8 @@ def _find_states(
     cdef ScanJob job
     cdef Found* found = <Found*>PyArray_DATA(memory)
     cdef Py_ssize_t stretch
-    _plan_again(&job, name, parameters, axis, array, array)
+    # Where results will lie is not known here, so lines are numbered by their indices.
+    _plan_again(&job, name, parameters, axis, array, array, False)
     with nogil:
         for stretch in range(first, last):
             # At the end of a line there are fewer chunks, and nobody asks for their state.
@@ -282,17 +286,18 @@ def _find_states(
 
 
 def _scan_units(
-    int name, bytes parameters, int axis, object carries, list arrays, Py_ssize_t first,
-    Py_ssize_t last
+    int name, bytes parameters, int axis, Py_ssize_t group, object carries, list arrays,
+    Py_ssize_t first, Py_ssize_t last
 ):
-    """Scan units, or stretches if their carries are known, in a process of a pool."""
+    """Scan units of `group` lines, or stretches if their carries are known, in a pool's process."""
     cdef ScanJob job
     cdef const State* known = NULL
     cdef State carry
     cdef Py_ssize_t unit
     if carries is not None:
         known = <const State*>PyBytes_AS_STRING(carries)
-    _plan_again(&job, name, parameters, axis, arrays[1], arrays[0])
+    _plan_again(&job, name, parameters, axis, arrays[1], arrays[0], known == NULL)
+    job.group = group
     with nogil:
         for unit in range(first, last):
             if known == NULL:

@@ -147,7 +147,7 @@ cdef ndarray _search(ndarray edges, ndarray x, bint right, object workers):
         return memory.view(np.int64).reshape((<object>x).shape)
     places = PyArray_EMPTY(PyArray_NDIM(x), PyArray_DIMS(x), NPY_INT64, 0)
     job.places = <int64_t*>PyArray_DATA(places)
-    if job.size * job.index.n <= CHUNK:
+    if n_units <= 1 and job.size * job.index.n <= CHUNK:
         _do_unit(&job, 0)           # with the GIL: giving it up takes longer
         return places
     starts = _make_index(&job, dtype_code(x))
@@ -174,7 +174,7 @@ cdef tuple _same_dtype(str label, object edges, object x):
     dtype = np.result_type(edges, x)
     edges, _ = validate.reducible("min", edges.astype(dtype, copy=False))
     x, _ = validate.reducible("min", x.astype(dtype, copy=False))
-    return np.asarray(edges, order="C"), np.asarray(x, order="C")
+    return validate.contiguous(edges), validate.contiguous(x)
 
 
 cdef inline object _result(ndarray places):

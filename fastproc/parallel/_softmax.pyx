@@ -171,9 +171,11 @@ cdef object _compute(bint is_log, ndarray x, object workers):
         for unit in range(job.n_units):
             _do_unit(&job, unit)
         return out
-    n_threads = threads_sharing(workers, size * NS_PER_ELEMENT, job.n_units)
     if _is_by_chunks(&job):
         n_bytes = (job.n_units + job.n_outer) * sizeof(State)
+        n_threads = threads_sharing(workers, size * NS_PER_ELEMENT, job.n_units)
+    else:
+        n_threads = threads_for(workers, size * NS_PER_ELEMENT, job.n_units)
     if n_threads == 0:
         return _compute_on_pool(&job, x, out, n_bytes, workers)
     if n_bytes == 0:
@@ -234,7 +236,7 @@ cdef object _softmax(bint is_log, str label, object x, object axis, object worke
     lines = [i for i in order if i in axes]
     if not _adjoin(order, axes, array.shape):
         order = [i for i in order if i not in axes] + lines
-    moved = np.asarray(array.transpose(order), order="C")
+    moved = validate.contiguous(array.transpose(order))
     last = order.index(lines[len(lines) - 1]) if lines else array.ndim - 1
     n = int(np.prod([array.shape[i] for i in lines]))
     inner = int(np.prod(moved.shape[last + 1:]))

@@ -313,7 +313,7 @@ class Reduction(_Kernel):
         float64 or ndarray of float64
             What `finalize` makes of the state; without it the state, of `state` numbers.
         """
-        x = np.ascontiguousarray(self._array(a)).ravel()
+        x = validate.contiguous(self._array(a)).ravel()
         states = np.empty(_custom.chunks_of(x) * self._width)
         started = time.perf_counter()
         if not _custom.partial_states(

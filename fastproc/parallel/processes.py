@@ -96,7 +96,8 @@ def run_units(
     if not share_memory(workers):
         memory = np.zeros(n_bytes, np.uint8)
         ranges = plan.task_ranges(n_units, count(workers), tasks_per_worker=1)
-        tasks = [(do_units, arguments, n_bytes, first, last) for first, last in ranges]
+        sent = tuple(_Laid(each) if isinstance(each, np.ndarray) else each for each in arguments)
+        tasks = [(do_units, sent, n_bytes, first, last) for first, last in ranges]
         _put_together(memory, _run(workers, _states_elsewhere, tasks))
         return memory
     shared = shared_empty((n_bytes,), np.uint8)
@@ -162,11 +163,30 @@ def _zeros(shape: list[int], dtype: np.dtype[Any], order: tuple[int, ...]) -> tu
     return zeros.transpose(np.argsort(order)), zeros.reshape(-1).view(np.uint8)
 
 
+class _Laid:
+    """An array on its way elsewhere that arrives with its axes in the same order of memory.
+
+    Pickled as it is, one whose order is neither C's nor Fortran's would arrive in C's, and one that
+    runs backwards would run forwards; but a reduction is cut as its array lies.
+    """
+
+    def __init__(self, array: Array) -> None:
+        # Stable, like the sort of the axes in the gate.
+        self._order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+        self._flips = tuple(slice(None, None, -1 if step < 0 else 1) for step in array.strides)
+        self._forwards = array[..., *self._flips].transpose(self._order)
+
+    def array(self) -> Array:
+        """Return the array; where it has arrived, a copy."""
+        return self._forwards.transpose(np.argsort(self._order))[..., *self._flips]
+
+
 def _states_elsewhere(
     do_units: Callable[..., None], arguments: tuple[Any, ...], n_bytes: int, first: int, last: int
 ) -> _Written:
     memory = np.zeros(n_bytes, np.uint8)
-    do_units(*arguments, memory, first, last)
+    given = [each.array() if isinstance(each, _Laid) else each for each in arguments]
+    do_units(*given, memory, first, last)
     return _written(memory)
 
 

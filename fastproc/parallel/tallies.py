@@ -28,6 +28,11 @@ def _are_equal(one: Any, other: Any) -> bool:
     return np.array_equal(one, other)
 
 
+def _kept(bins: Any) -> Any:
+    """Return how many bins there are, or a copy of their edges, which the caller may change."""
+    return bins if isinstance(bins, str) or np.ndim(bins) == 0 else np.array(bins)
+
+
 class _Tally(abc.ABC):
     """What these accumulators share: how others are merged."""
 
@@ -96,7 +101,7 @@ class HistogramDD(_Tally):
 
     def __init__(self, bins: Any, range: Any = None) -> None:
         name = type(self).__name__
-        bins = list(bins)
+        bins = [_kept(each) for each in bins]
         limits = [None] * len(bins) if range is None else list(range)
         if len(limits) != len(bins):
             raise ValueError(
@@ -128,7 +133,7 @@ class HistogramDD(_Tally):
 
     def result(self) -> tuple[Array, list[Array]]:
         """Return the counts or sums of weights of all pieces so far, and the edges of each axis."""
-        return self._counts.copy(), list(self._edges)
+        return self._counts.copy(), [each.copy() for each in self._edges]
 
     def _take(self, other: Self) -> None:
         self._counts = self._counts + other._counts
@@ -159,18 +164,19 @@ class Histogram(_Tally):
                 "Histogram: pass the range, or edges, since the pieces that are to come may lie "
                 "anywhere"
             )
-        self._settings = (bins, range)
+        bins = _kept(bins)
         self._counts, self._edges = _histogram.histogram([], bins, range)
+        self._settings = (bins, None if range is None else tuple(range))
 
     def update(
         self, a: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, workers: Workers = None
     ) -> Self:
         """Count a piece, or add up its weights."""
         bins, limits = self._settings
-        # By the edges of all pieces: those of float32 data would be rounded.
+        # By the edges of all pieces: those of narrower floats would be rounded.
         array = validate.as_array("Histogram", a)
-        if array.dtype == np.float32:
-            array = array.astype(np.float64)
+        if array.dtype.kind == "f":
+            array = array.astype(np.float64, copy=False)
         counts, _ = _histogram.histogram(array, bins, limits, weights=weights, workers=workers)
         self._counts = self._counts + counts
         return self
@@ -356,7 +362,8 @@ class GroupVar(_Group):
         counts = self._call(_grouped.group_count, values, labels, workers).astype(np.float64)
         means = self._call(_grouped.group_mean, values, labels, workers)
         squares = self._call(_grouped.group_var, values, labels, workers, ddof=0) * counts
-        return counts, np.nan_to_num(means), np.nan_to_num(squares)
+        # NaN where there is none of a group counts for nothing, but not that of infinities.
+        return counts, np.where(counts > 0, means, 0), np.where(counts > 0, squares, 0)
 
     def _merged(self, into: tuple[Array, ...], other: tuple[Array, ...]) -> tuple[Array, ...]:
         """Merge by the formula of Chan, Golub and LeVeque (1979)."""
@@ -364,8 +371,11 @@ class GroupVar(_Group):
         n2, mean2, squares2 = other
         total = n + n2
         share = n2 / np.maximum(total, 1)
-        delta = mean2 - mean
-        return total, mean + delta * share, squares + squares2 + delta * delta * n * share
+        with np.errstate(invalid="ignore", over="ignore"):
+            delta = mean2 - mean
+            # In this order, as the square of a difference to nothing may overflow.
+            between = (delta * n) * (delta * share)
+            return total, mean + delta * share, squares + squares2 + between
 
     def _finalized(self, *tables: Array) -> Array:
         counts, _, squares = tables

@@ -49,6 +49,21 @@ def test_equals_the_twin(data):
         np.testing.assert_allclose(one, other, rtol=loose, atol=loose)
 
 
+def test_extremes_of_uint64_that_float64_does_not_have():
+    array = np.array([[2**64 - 1, 7], [2**53 + 1, 2**63 + 5], [2**63 - 1, 8]], np.uint64)
+    for result in (
+        fp.describe(array),
+        fp.describe(array, workers=2),
+        fp.Describe().update(array[:2]).merge(fp.Describe().update(array[2:])).result(),
+    ):
+        assert [ends.dtype for ends in result.minmax] == [np.uint64, np.uint64]
+        assert_array_equal(result.minmax, (array.min(axis=0), array.max(axis=0)))
+        np.testing.assert_allclose(result.mean, array.mean(axis=0))
+    least, greatest = fp.describe(array, axis=None).minmax
+    assert type(least) is type(greatest) is np.uint64
+    assert (least, greatest) == (7, 2**64 - 1)
+
+
 @pytest.mark.parametrize("offset", [0, 1e8, -1e12])
 @pytest.mark.parametrize("size", [100, 5000, 40_000])
 def test_moments_with_an_offset_are_exact(offset, size):

@@ -77,6 +77,14 @@ def test_bits(name, executors):
                 assert bits(call(workers=executor)) == expected, kind
 
 
+@pytest.mark.parametrize("name", ["sum", "var", "argmin", "cumsum", "move_max", "group_sum"])
+def test_bits_of_arrays_that_pickle_would_lay_out_anew(name):
+    array = fill((20, 30, 400), "float64", 1, "offset").transpose(1, 0, 2)
+    for view in (array, fp.share(array)[::-1, :, ::-1], array[:, :, :1]):
+        for call in samples.calls(name, view):
+            assert bits(call(workers=FarExecutor())) == bits(call(workers=1)), call
+
+
 def test_out_is_written(executors):
     array = fill((300, 200), "float64", 1, "plain")
     expected = fp.cube(array, workers=1)
@@ -95,7 +103,10 @@ def test_an_executor_does_the_work():
     assert fp.sum(x, workers=far) == x.sum()
     assert far.calls == 2
     fp.median(x, workers=far)  # a ledger for all: this thread's
+    fp.softmax(np.ones(300_000), workers=far)
     assert far.calls == 2
+    fp.softmax(x.reshape(100, 1000), axis=1, workers=far)
+    assert far.calls == 4
 
 
 def test_accumulators_and_kernels_of_ones_own(executors):

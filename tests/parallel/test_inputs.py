@@ -144,3 +144,27 @@ def test_a_piece_that_is_masked_is_refused(tally):
     masked = np.ma.masked_array([1.0, 2.0], [True, False])
     with pytest.raises(TypeError, match="masked arrays are not supported"):
         tally.update(masked, [0, 1])
+
+
+@pytest.mark.parametrize("name", FAMILY_OF)
+def test_elements_that_lie_side_by_side_but_unaligned(name):
+    def shifted(value):
+        memory = bytearray(1 + value.nbytes)
+        view = np.frombuffer(memory, value.dtype, offset=1).reshape(value.shape)
+        view[...] = value
+        assert view.flags.c_contiguous
+        assert not view.flags.aligned
+        return view
+
+    def moved(value):
+        is_array = isinstance(value, np.ndarray) and value.dtype.itemsize > 1
+        return shifted(np.ascontiguousarray(value)) if is_array else value
+
+    array = np.linspace(-3.0, 50.0, 140_000)
+    array = array.reshape(-1, 2) if name == "histogramdd" else array
+    few = calls(name, array if FAMILY_OF[name] not in ("ranking", "distances") else array[:3000])
+    for call in list(few)[:4]:
+        arguments = [moved(value) for value in call.args]
+        options = {key: moved(value) for key, value in call.keywords.items()}
+        for one, other in zip(parts(call.func(*arguments, **options)), parts(call()), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -103,6 +103,14 @@ def test_an_array_that_is_not_sorted_is_nobodys_end():
         assert ((places >= 0) & (places <= a.size)).all()
 
 
+@pytest.mark.parametrize("edges", [[], [np.nan], [np.nan, np.nan]])
+def test_many_values_among_edges_that_are_none(edges):
+    values = np.full(50_000, 1.0)  # several units
+    assert_array_equal(fp.searchsorted(edges, values), np.searchsorted(edges, values))
+    assert_array_equal(fp.searchsorted(edges, values, "right"), np.zeros(50_000))
+    assert_array_equal(fp.digitize(values, []), np.zeros(50_000))
+
+
 def test_values_in_shared_memory_and_in_any_order():
     x = np.random.default_rng(1).normal(size=(300, 200))
     edges = np.linspace(-2, 2, 77)

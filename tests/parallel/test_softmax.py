@@ -136,6 +136,21 @@ def test_workers_that_are_nobody(name, array):
         getattr(fp, name)(array, workers=0)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_nan_in_one_chunk_of_negative_numbers(dtype):
+    line = np.full(300_000, -1.0, dtype)
+    line[200_000] = np.nan
+    side = np.full((1000, 40), -1.0, dtype)
+    side[900, 3] = np.nan
+    assert np.isnan(fp.logsumexp(line))
+    assert np.isnan(fp.logsumexp(line[::-1]))
+    assert_array_equal(np.isnan(fp.logsumexp(side, axis=0)), np.arange(40) == 3)
+    assert np.isnan(fp.LogSumExp().update([-1.0]).update([-2.0, np.nan]).result())
+    for function in (fp.softmax, fp.log_softmax):
+        assert np.isnan(function(line)).all()
+        assert_array_equal(np.isnan(function(side, axis=0)[0]), np.arange(40) == 3)
+
+
 # logsumexp ---------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,20 @@ def test_variance_of_groups_far_from_zero():
     np.testing.assert_allclose(accumulator.result(), expected, rtol=1e-7)
 
 
+def test_variance_of_groups_with_infinity():
+    labels = [0, 0, 1, 1]
+    tally = fp.GroupVar(2).update([np.inf, 1.0, 2.0, 4.0], labels)
+    np.testing.assert_array_equal(tally.result(), [np.nan, 2.0])
+    np.testing.assert_array_equal(tally.update(np.ones(4), labels).result()[0], np.nan)
+    later = fp.GroupVar(2).update([1.0, 2.0], [0, 1]).update([np.inf], [0])
+    np.testing.assert_array_equal(later.result(), [np.nan, np.nan])
+
+
+def test_variance_of_a_group_whose_square_overflows_and_that_comes_late():
+    tally = fp.GroupVar(2, ddof=0).update([1.0], [0]).update([1e200, 1e200], [1, 1])
+    assert tally.result().tolist() == [0.0, 0.0]
+
+
 def test_groups_before_the_first_piece():
     assert fp.GroupCount(2).result().tolist() == [0, 0]
     assert fp.GroupSum(2).result().tolist() == [0.0, 0.0]
@@ -78,6 +92,25 @@ def test_histograms_of_pieces(data):
         expected, _ = fp.histogram(x.astype(float), bins, limits, weights=weights)
         tally = in_pieces(fp.Histogram(bins, limits), pieces_of(data, x, weights), data)
         np.testing.assert_array_equal(tally.result()[0], expected)
+
+
+def test_pieces_in_half_precision_are_counted_by_the_same_edges():
+    x = np.linspace(0, 1, 2000).astype(np.float16)
+    bins = 7, (0.1, 0.9)
+    counts, edges = fp.Histogram(*bins).update(x).result()
+    np.testing.assert_array_equal(counts, np.histogram(x.astype(float), *bins)[0])
+    np.testing.assert_array_equal(edges, np.linspace(0.1, 0.9, 8))
+
+
+def test_edges_that_the_caller_changes_later():
+    edges = np.array([0.0, 1.0, 2.0])
+    line, plane = fp.Histogram(edges), fp.HistogramDD([edges])
+    edges[1] = 0.25
+    line.update([0.5]), plane.update([[0.5]])
+    plane.result()[1][0][:] = 7
+    for counts, kept in (line.result(), (plane.result()[0], plane.result()[1][0])):
+        assert counts.tolist() == [1, 0]
+        assert kept.tolist() == [0.0, 1.0, 2.0]
 
 
 def test_histograms_of_several_axes():

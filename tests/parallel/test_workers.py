@@ -57,6 +57,32 @@ def test_bits(name, layout, pool):
             assert bits(call(workers=workers)) == expected, (call, workers)
 
 
+@pytest.mark.parametrize(
+    "name", ["move_mean", "describe", "median", "rankdata", "cumsum", "cummax", "ewma"]
+)
+def test_bits_of_lines_whose_copies_are_contiguous(name, pool):
+    # Stepped over, lines are packed many at once; what a pool gets is not packed.
+    array = fill((40, 12_000), "float64", 1, "offset")[:, ::2]
+    for call in samples.calls(name, array):
+        assert bits(call(workers=pool)) == bits(call(workers=1)), call
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cummin", "ewma"])
+def test_bits_of_few_long_lines_that_lie_backwards(name, pool):
+    shared = fp.share(fill((3, 50_000), "float64", 1, "offset"))
+    for view in (shared[::-1], shared[:, ::-1], shared[::-2, ::2]):
+        for call in samples.calls(name, view):
+            assert bits(call(workers=pool)) == bits(call(workers=1)), call
+
+
+def test_few_long_lines_into_an_array_with_other_axes_first():
+    array = fill((2, 2, 50_000), "float64", 1, "plain")
+    out = np.empty((2, 2, 50_000)).transpose(1, 0, 2)
+    with fp.Pool(3) as pool:  # more than half as many as there are lines, which so are cut
+        assert fp.cumsum(array, axis=2, out=out, workers=pool) is out
+    np.testing.assert_array_equal(out, fp.cumsum(array, axis=2, workers=1))
+
+
 @pytest.mark.parametrize("name", ["sum", "var", "nanmin", "argmax"])
 def test_bits_of_shared_arrays(name, pool):
     array = fill((1500, 400), "float64", 1, "offset")
