@@ -7,6 +7,7 @@ interrupted.  What is wrong is said in one line on stderr.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import threading
@@ -38,9 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # argparse has printed the help or what is wrong
         return int(end.code or 0)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that it has not is no reason to fail
     try:
         code = _run(arguments)
-        sys.stdout.flush()  # so that a reader who has gone is noticed here
+        if sys.stdout is not None:  # as it is if it was closed
+            sys.stdout.flush()  # so that a reader who has gone is noticed here
         return code
     except BrokenPipeError:
         # Whoever reads has seen enough, like `head`.  Else Python would complain at its end.

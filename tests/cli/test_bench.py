@@ -247,3 +247,6 @@ def test_a_narrow_terminal_gets_two_tables_with_nothing_cut_off(monkeypatch, tmp
     lines = capsys.readouterr().out.splitlines()
     assert "…" not in "".join(lines)
     assert len([line for line in lines if line.strip().startswith("nanminmax")]) == 2
+    monkeypatch.setattr(table, "FILE_WIDTH", 50)  # too narrow even for that
+    table.show(json.loads(path.read_text()))
+    assert capsys.readouterr().out.splitlines() == lines
