@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import sys
 import threading
 import time
 import warnings
@@ -134,7 +135,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         reason = _no_processes_here()
         if reason is not None:
             if n_jobs != 1:
-                warnings.warn(f"{reason}; setting n_jobs=1", stacklevel=3)
+                warnings.warn(f"{reason}; setting n_jobs=1", stacklevel=_level_of_user())
             return 1
         if n_jobs < 0:
             return max(int(joblib.cpu_count()) + 1 + n_jobs, 1)
@@ -330,6 +331,16 @@ def _no_processes_here() -> str | None:
     if multiprocessing.current_process().daemon:
         return "daemonic processes, as a multiprocessing.Pool has them, may start no others"
     return None
+
+
+def _level_of_user() -> int:
+    """Return the `stacklevel` of the line that called joblib; how deep that is, depends on what."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and (
+        str(frame.f_globals.get("__name__")).partition(".")[0] in ("joblib", "fastproc")
+    ):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _is_constant(function: Any) -> bool:

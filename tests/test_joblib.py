@@ -270,8 +270,12 @@ def test_parallel_calls_in_a_task_start_no_processes():
 
 def test_in_a_daemonic_process_there_is_one_job(monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
-    with pytest.warns(UserWarning, match=r"may start no others; setting n_jobs=1"):
+    said = pytest.warns(UserWarning, match=r"may start no others; setting n_jobs=1")
+    with said as caught:
         assert Parallel()(delayed(os.getpid)() for _ in range(2)) == [os.getpid()] * 2
+    with said as others:
+        assert joblib.effective_n_jobs(2) == 1
+    assert {each.filename for each in [*caught, *others]} == {__file__}  # not joblib's
 
 
 def test_number_of_jobs(monkeypatch):
