@@ -59,8 +59,9 @@ cdef inline double exp_chunk(const scalar* x, Py_ssize_t n, real greatest) noexc
 cdef inline bint settle_greatest(State* state, double greatest, bint has_nan) noexcept nogil:
     """Put the greatest element into a state; True if there is a sum still to be found."""
     state.a.f = NAN if has_nan else greatest
-    # Of Inf there may be several, but one or many, the result is Inf; -Inf is the log of nothing.
-    state.b.f = 1 if greatest > 0 else 0
+    # Of Inf there may be several, but one or many, the result is Inf; -Inf is the log of nothing,
+    # which a NaN is not, whatever stands beside it: a merge leaves out what has no sum.
+    state.b.f = 1 if has_nan or greatest > 0 else 0
     return isfinite(state.a.f)
 
 
