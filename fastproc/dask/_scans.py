@@ -145,7 +145,8 @@ def push(a: Any, n: Any, axis: Any, workers: int) -> Array:
         scan = functools.update_wrapper(functools.partial(_pushed, workers), parallel.push)
         return cumreduction(scan, _filled, np.nan, x, along, dtype)
     depth = {along: (min(int(n), max(x.shape[along] - 1, 0)), 0)}
-    return da.map_overlap(kernel, x, depth=depth, boundary="none", dtype=dtype, meta=np.zeros((0,) * x.ndim, dtype))
+    none = np.zeros((0,) * x.ndim, dtype)
+    return da.map_overlap(kernel, x, depth=depth, boundary="none", dtype=dtype, meta=none)
 
 
 def _pushed(workers: int, x: npt.NDArray[Any], axis: int) -> Any:
