@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import sys
 import threading
 import time
 import warnings
@@ -23,7 +24,9 @@ from typing import Any, NamedTuple
 try:
     import joblib
     from joblib.parallel import (
+        TASK_ERROR,
         AutoBatchingMixin,
+        BatchCompletionCallBack,
         FallbackToBackend,
         ParallelBackendBase,
         SequentialBackend,
@@ -88,6 +91,7 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
 
     supports_retrieve_callback = True
     supports_inner_max_num_threads = True
+    default_n_jobs = -1  # who names this backend wants processes, though n_jobs is not given
 
     # Seconds.  A batch costs some 50 us here, a hundredth of what joblib's own constants allow for,
     # and the shorter batches are, the sooner all workers have work and the later they run out.
@@ -117,7 +121,6 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self._over = threading.Event()  # set while there are none, or nobody wants more
         self._ends = Ends()
         self._leader: threading.Thread | None = None
-        self._failure: BaseException | None = None  # of joblib's own, in calling back
         self._is_aborted = False
         self._once: Once | None = None
 
@@ -129,12 +132,10 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if n_jobs is None:
             return 1
-        if config.in_pool_worker():
+        reason = _no_processes_here()
+        if reason is not None:
             if n_jobs != 1:
-                warnings.warn(
-                    "the workers of a fastproc pool are one per core already; setting n_jobs=1",
-                    stacklevel=3,
-                )
+                warnings.warn(f"{reason}; setting n_jobs=1", stacklevel=_level_of_user())
             return 1
         if n_jobs < 0:
             return max(int(joblib.cpu_count()) + 1 + n_jobs, 1)
@@ -192,7 +193,6 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             reducers = self._once.reducers
         self._names = serialize.Names({}, reducers)
         self._common: Any = None
-        self._failure = None
         self._is_aborted = False
         self._over.set()
 
@@ -231,9 +231,10 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
                 dispatcher.submit(job)
         except Exception as caught:  # there are no workers any more
             job.error = caught
-        except BaseException:  # Ctrl-C
+        except BaseException:  # Ctrl-C, before or after the job had been sent
             with self._lock:
                 del self._jobs[job]
+            dispatcher.cancel(job)
             raise
         if job.error is not None:
             # As the batch's result: joblib does not expect that this method raises.
@@ -255,19 +256,36 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         while True:
             dispatcher.wait(self._ends)
             job = self._ends.next()
-            result, callback = self._jobs[job]
+            # None of one whose submission was interrupted.
+            result, callback = self._jobs.get(job, (None, None))
             try:
                 if callback is not None:
                     callback(result)
             except BaseException as error:
-                self._failure = error
+                self._blame(callback, error)
             with self._lock:
-                del self._jobs[job]
-                if not self._jobs or self._failure is not None or self.parallel._aborting:
+                self._jobs.pop(job, None)
+                if not self._jobs or self.parallel._aborting:
                     self._over.set()
                 if not self._jobs:
                     self._leader = None
                     return
+
+    def _blame(self, callback: Any, error: BaseException) -> None:
+        """Have the loop raise what joblib's own callback raised.
+
+        That may be SystemExit of the user's iterator, or an error of the stream that progress is
+        printed to.  joblib would wait for ever for the batch that was to come next, so this is
+        what it does itself about an Exception of the iterator: a batch that has failed.
+        """
+        parallel = self.parallel
+        with parallel._lock:
+            if callback.parallel_call_id != parallel._call_id:  # a later loop of this Parallel's
+                return
+            batch = BatchCompletionCallBack(0, 0, parallel)
+            batch._register_outcome({"status": TASK_ERROR, "result": error})
+            if batch not in parallel._jobs:
+                parallel._jobs.append(batch)
 
     def _function_of(self, tasks: list[_Task]) -> tuple[Function, list[Any]]:
         """Return what runs a batch, and what is sent to it.
@@ -286,8 +304,6 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
 
     def retrieve_result_callback(self, result: AsyncResult[Any]) -> Any:
         """Return the results of a batch, or raise what a call raised."""
-        if self._failure is not None:
-            raise self._failure
         return result.get()
 
     @contextmanager
@@ -295,8 +311,6 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         """Wait, where joblib would look every 10 ms: for a list, all of which must be there."""
         if not self.parallel.return_generator and self.parallel.timeout is None:
             self._over.wait()
-            if self._failure is not None:
-                raise self._failure
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -308,6 +322,25 @@ class FastprocBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             jobs = list(self._jobs)
         for job in reversed(jobs):  # those first that no worker has begun with
             self._processes.dispatcher.cancel(job)
+
+
+def _no_processes_here() -> str | None:
+    """Return why this process can have no workers of its own, or None if it can."""
+    if config.in_pool_worker():
+        return "the workers of a fastproc pool are one per core already"
+    if multiprocessing.current_process().daemon:
+        return "daemonic processes, as a multiprocessing.Pool has them, may start no others"
+    return None
+
+
+def _level_of_user() -> int:
+    """Return the `stacklevel` of the line that called joblib; how deep that is, depends on what."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and (
+        str(frame.f_globals.get("__name__")).partition(".")[0] in ("joblib", "fastproc")
+    ):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _is_constant(function: Any) -> bool:

@@ -1,5 +1,6 @@
 """Layer: tests.  joblib's backend: what `Parallel` promises, on fastproc's workers."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -158,6 +159,44 @@ def test_errors_of_the_iterator_and_of_what_cannot_be_pickled():
         Parallel()(delayed(threading.Lock)() for i in range(3))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"timeout": 60}, {"return_as": "generator"}, {"return_as": "generator_unordered"}],
+)
+def test_what_joblib_raises_itself_after_the_last_batch_is_raised(options):
+    def tasks():
+        for i in range(3):
+            yield delayed(cube)(i)
+        raise SystemExit("no more")  # which joblib does not catch, unlike an Exception
+
+    with pytest.raises(SystemExit, match="no more"):
+        list(Parallel(batch_size=1, pre_dispatch=1, **options)(tasks()))
+    assert Parallel()(delayed(cube)(i) for i in range(4)) == [0, 1, 8, 27]
+
+
+def test_a_batch_whose_sending_is_interrupted_is_not_waited_for(monkeypatch):
+    class Interrupted:
+        def __init__(self, dispatcher):
+            self.dispatcher, self.n = dispatcher, 0
+
+        def __getattr__(self, name):
+            return getattr(self.dispatcher, name)
+
+        def submit(self, job):
+            self.dispatcher.submit(job)
+            self.n += 1
+            if self.n == 2:
+                raise KeyboardInterrupt
+
+    with Parallel(batch_size=1) as parallel:
+        processes = parallel._backend._processes
+        monkeypatch.setattr(processes, "dispatcher", Interrupted(processes.dispatcher))
+        with pytest.raises(KeyboardInterrupt):
+            parallel(delayed(time.sleep)(0.02) for _ in range(9))
+        time.sleep(0.03)
+        assert parallel(delayed(cube)(i) for i in range(4)) == [0, 1, 8, 27]
+
+
 def test_timeout():
     with pytest.raises(joblib.parallel.TimeoutError):
         Parallel(timeout=0.05)(delayed(time.sleep)(60) for _ in range(4))
@@ -229,6 +268,16 @@ def test_parallel_calls_in_a_task_start_no_processes():
     assert set(Parallel()(delayed(insisting)() for _ in range(3))) == {(True, True)}
 
 
+def test_in_a_daemonic_process_there_is_one_job(monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    said = pytest.warns(UserWarning, match=r"may start no others; setting n_jobs=1")
+    with said as caught:
+        assert Parallel()(delayed(os.getpid)() for _ in range(2)) == [os.getpid()] * 2
+    with said as others:
+        assert joblib.effective_n_jobs(2) == 1
+    assert {each.filename for each in [*caught, *others]} == {__file__}  # not joblib's
+
+
 def test_number_of_jobs(monkeypatch):
     cores = joblib.cpu_count()
     assert joblib.effective_n_jobs(-1) == cores
@@ -236,6 +285,8 @@ def test_number_of_jobs(monkeypatch):
     assert joblib.effective_n_jobs(cores + 3) == cores + 3
     with pytest.raises(ValueError, match="n_jobs == 0"):
         Parallel(n_jobs=0)([delayed(abs)(1)])
+    with joblib.parallel_config(backend="fastproc"):
+        assert Parallel()._effective_n_jobs() == cores
     parallel = Parallel(n_jobs=1)
     assert parallel([delayed(os.getpid)()]) == [os.getpid()]
 

@@ -7,6 +7,7 @@ interrupted.  What is wrong is said in one line on stderr.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import threading
@@ -22,6 +23,12 @@ DEFAULT_SIZE = 10_000_000
 #: Rounds by default: enough for a median on a machine that others use too.
 DEFAULT_REPEAT = 9
 
+#: What stands for the standard output in place of a file's name.
+STDOUT = "-"
+
+#: Where the plot goes if it is asked for without a name.
+DEFAULT_PLOT = "fastproc-bench.png"
+
 #: Seconds between two looks by default: what a reader can follow.
 DEFAULT_INTERVAL = 1.0
 
@@ -32,9 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # argparse has printed the help or what is wrong
         return int(end.code or 0)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that it has not is no reason to fail
     try:
         code = _run(arguments)
-        sys.stdout.flush()  # so that a reader who has gone is noticed here
+        if sys.stdout is not None:  # as it is if it was closed
+            sys.stdout.flush()  # so that a reader who has gone is noticed here
         return code
     except BrokenPipeError:
         # Whoever reads has seen enough, like `head`.  Else Python would complain at its end.
@@ -99,8 +110,14 @@ def _parser() -> argparse.ArgumentParser:
         "--repeat", type=_positive, default=DEFAULT_REPEAT, metavar="R",
         help=f"rounds (default: {DEFAULT_REPEAT})",
     )  # fmt: skip
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write all rounds to FILE")
-    bench.add_argument("--plot", type=Path, metavar="FILE", help="draw the results, e.g. as .png")
+    bench.add_argument(
+        "--json", nargs="?", const=STDOUT, metavar="FILE",
+        help="write all rounds to FILE, or print them in place of the table",
+    )  # fmt: skip
+    bench.add_argument(
+        "--plot", nargs="?", const=DEFAULT_PLOT, metavar="FILE",
+        help=f"draw the results, e.g. as .png or .svg (default: {DEFAULT_PLOT})",
+    )  # fmt: skip
     bench.add_argument(
         "--peers", action=argparse.BooleanOptionalAction, default=True,
         help="compare with bottleneck, SciPy, numexpr and others, where installed (default: yes)",
@@ -173,6 +190,16 @@ def _bench(arguments: argparse.Namespace) -> int:
         os.environ |= {name: os.environ.get(name, "1") for name in _ONE_THREAD}
     from fastproc.cli.cases import CASES
 
+    # `--json sum` is meant as `sum --json`, though argparse takes the name for the file's.
+    if arguments.json in CASES:
+        arguments.names.append(arguments.json)
+        arguments.json = STDOUT
+    if arguments.plot in CASES:
+        arguments.names.append(arguments.plot)
+        arguments.plot = DEFAULT_PLOT
+    as_json = arguments.json == STDOUT
+    json_path = None if as_json or arguments.json is None else Path(arguments.json)
+    plot_path = None if arguments.plot is None else Path(arguments.plot)
     unknown = [name for name in arguments.names if name not in CASES]
     if unknown:
         alike = ", ".join(dict.fromkeys(like for name in unknown for like in _alike(name, CASES)))
@@ -180,17 +207,17 @@ def _bench(arguments: argparse.Namespace) -> int:
         raise CommandError(
             f"there is no kernel named {', '.join(unknown)}{hint}; there are: {', '.join(CASES)}", 2
         )
-    for path in (arguments.json, arguments.plot):
+    for path in (json_path, plot_path):
         if path is not None:
             _check_writable(path)
     _need("rich", "the table")
-    if arguments.plot is not None:
+    if plot_path is not None:
         _need("matplotlib", "the plot")
         from fastproc.cli import plot
 
-        if arguments.plot.suffix.removeprefix(".").lower() not in plot.formats():
+        if plot_path.suffix.removeprefix(".").lower() not in plot.formats():
             raise CommandError(
-                f"the plot cannot be written as {arguments.plot.name}; the name may end in: "
+                f"the plot cannot be written as {plot_path.name}; the name may end in: "
                 f"{', '.join(plot.formats())}", 2,
             )  # fmt: skip
     from fastproc.cli import bench
@@ -201,8 +228,9 @@ def _bench(arguments: argparse.Namespace) -> int:
         size=arguments.size,
         dtype=arguments.dtype,
         repeat=arguments.repeat,
-        json_path=arguments.json,
-        plot_path=arguments.plot,
+        as_json=as_json,
+        json_path=json_path,
+        plot_path=plot_path,
         with_peers=arguments.peers,
     )
 
@@ -221,8 +249,13 @@ def _check_writable(path: Path) -> None:
         raise CommandError(f"there is no folder {path.parent} to write {path.name} to", 2)
     if path.is_dir():
         raise CommandError(f"{path} is a folder; name a file in it", 2)
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise CommandError(f"{path} may not be written by this user", 2)
+    is_new = not path.exists()
+    try:
+        path.open("a").close()  # only a try tells for each kind of file, folder and user
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", 2) from None
+    if is_new:
+        path.unlink()
 
 
 def _need(package: str, what: str) -> None:

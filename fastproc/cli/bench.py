@@ -63,11 +63,12 @@ def run(
     size: int,
     dtype: str,
     repeat: int,
+    as_json: bool,
     json_path: Path | None,
     plot_path: Path | None,
     with_peers: bool,
 ) -> int:
-    """Run the benchmark, print the table and write the files asked for."""
+    """Run the benchmark, print the table, or all as JSON, and write the files asked for."""
     scaling = [CASES[name] for name in SCALING_KERNELS] if plot_path else []
     # Before anything starts a thread: a pool that is forked should have none in its parent.
     with Pool() as pool:
@@ -97,7 +98,10 @@ def run(
             json_path.write_text(json.dumps(results, indent=1) + "\n")
         except OSError as error:
             failure = error
-    table.show(results)
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        table.show(results)
     if plot_path is not None:
         from fastproc.cli import plot
 

@@ -19,15 +19,30 @@ FILE_WIDTH = 132
 #: Columns that the whole table needs; in fewer, times and ratios become two tables.
 WHOLE_WIDTH = 112
 
+#: Columns that the wider of the two needs; a terminal that has fewer breaks lines, which loses less
+#: than to cut off numbers.
+LEAST_WIDTH = 80
+
 #: Differences of a twentieth are noise on most machines, so that they get no colour.
 NOISE = 1.05
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `fastproc.cli.main` to end well, where rich would exit with 1."""
+        raise BrokenPipeError
+
+
+def output() -> Console:
+    """Return the terminal, or the file that is in its place."""
+    console = _Output()
+    return console if console.is_terminal else _Output(width=FILE_WIDTH)
+
+
 def show(results: dict[str, Any]) -> None:
     """Print the table and what one has to know to read it."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=FILE_WIDTH)
+    console = output()
+    console.width = max(console.width, LEAST_WIDTH)
     rounds = "1 round" if results["repeat"] == 1 else f"{results['repeat']} rounds"
     title = f"Median time for {results['size']:,} {results['dtype']}, {rounds}"
     times, ratios = _time_columns(results), _ratio_columns(results)

@@ -67,7 +67,7 @@ class TopK:
 def topk(a: Any, k: Any, axis: Any, largest: bool, workers: int) -> tuple[Array, Array]:
     """Merge the first elements of blocks."""
     x = as_dask(a)
-    tried(parallel.topk, x, 0, axis, largest)
+    kind = tried(parallel.topk, x, 0, axis, largest)[0].dtype
     if axis is None:
         x, axis = as_line("topk", x), 0
     (along,) = validate.axes(axis, x.ndim)
@@ -86,8 +86,7 @@ def topk(a: Any, k: Any, axis: Any, largest: bool, workers: int) -> tuple[Array,
         workers,
     )
     values, indices = (
-        result_along(merged, (i,), along, number, dtype)
-        for i, dtype in enumerate((x.dtype, np.int64))
+        result_along(merged, (i,), along, number, dtype) for i, dtype in enumerate((kind, np.int64))
     )
     return values, indices
 

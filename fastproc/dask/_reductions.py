@@ -66,11 +66,11 @@ def _extremes(kernel: Callable[P, Any], accumulator: type) -> Callable[P, tuple[
     )
     def lazy(a: Any, axis: Any, keepdims: bool, workers: int) -> tuple[Array, Array]:
         x = as_dask(a)
-        tried(kernel, x, axis=axis)
+        dtype = np.asarray(tried(kernel, x, axis=axis)[0]).dtype  # in this machine's byte order
         axes = validate.axes(axis, x.ndim)
         merged = _states(accumulator, x, axes, workers)
         paths: tuple[Path, Path] = ((0,), (1,))
-        least, greatest = (result(merged, path, axes, x.dtype, keepdims) for path in paths)
+        least, greatest = (result(merged, path, axes, dtype, keepdims) for path in paths)
         return least, greatest
 
     return lazy

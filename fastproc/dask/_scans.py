@@ -134,18 +134,19 @@ cummin = _scan(parallel.cummin, _less, _greatest, _EXACT)
 def push(a: Any, n: Any, axis: Any, workers: int) -> Array:
     """Fill blocks from those before them."""
     x = as_dask(a)
-    tried(parallel.push, x, n, axis)
+    dtype = tried(parallel.push, x, n, axis).dtype
     (along,) = validate.axes(axis, x.ndim)
     check_known("push", x, (along,))
     x = without_empty(x, (along,))
     kernel = functools.partial(parallel.push, n=n, axis=along, workers=workers)
     if x.dtype.kind != "f" or x.numblocks[along] == 1:
-        return x.map_blocks(kernel, dtype=x.dtype)
+        return x.map_blocks(kernel, dtype=dtype)
     if n is None:
         scan = functools.update_wrapper(functools.partial(_pushed, workers), parallel.push)
-        return cumreduction(scan, _filled, np.nan, x, along, x.dtype)
+        return cumreduction(scan, _filled, np.nan, x, along, dtype)
     depth = {along: (min(int(n), max(x.shape[along] - 1, 0)), 0)}
-    return da.map_overlap(kernel, x, depth=depth, boundary="none", dtype=x.dtype, meta=x._meta)
+    none = np.zeros((0,) * x.ndim, dtype)
+    return da.map_overlap(kernel, x, depth=depth, boundary="none", dtype=dtype, meta=none)
 
 
 def _pushed(workers: int, x: npt.NDArray[Any], axis: int) -> Any:

@@ -62,7 +62,8 @@ class Pool:
     - Without workers, tasks wait for the first to come.
     - ``map`` makes four tasks for each thread of the cluster, unless there is a `chunksize`. A task
       costs the scheduler about a millisecond.
-    - There are no shared arrays between machines, and no `map_blocks`: `dask.array` has it.
+    - There are no shared arrays between machines, and no `map_blocks`: `dask.array` has it. Nor is
+      there `stats`: Dask's dashboard shows the workers.
 
     Examples
     --------

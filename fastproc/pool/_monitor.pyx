@@ -29,8 +29,8 @@ def now_ns():
     return _now_ns()
 
 
-def pool_in(buffer):
-    """Return what a pool's first page says, or None if the memory is no pool's.
+def pool_in(page, int64_t size):
+    """Return what a pool's first page says, or None if the memory, of this size, is no pool's.
 
     It is the layout, how many slots there are, the parent's process number and when it was made; of
     another layout nothing is known but its number.
@@ -38,7 +38,7 @@ def pool_in(buffer):
     cdef Py_buffer view
     cdef const char* base
     cdef int32_t layout
-    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+    PyObject_GetBuffer(page, &view, PyBUF_SIMPLE)
     try:
         base = <const char*>view.buf
         if view.len < PAGE or atomic_load(<const int64_t*>(base + POOL_MAGIC)) != MAGIC:
@@ -47,7 +47,7 @@ def pool_in(buffer):
         if layout != LAYOUT:
             return layout, 0, 0, 0
         n_slots = atomic_load_word(<const int32_t*>(base + POOL_SLOTS))
-        if n_slots < 0 or view.len < PAGE + n_slots * slot_bytes():
+        if n_slots < 0 or size < PAGE + n_slots * slot_bytes():
             return None
         return (
             layout, n_slots, atomic_load(<const int64_t*>(base + POOL_PARENT)),

@@ -125,18 +125,20 @@ def _view(path: str, pid: int) -> PoolView | None:
     """Return the pool of a process in the memory at `path`, or None if there is none."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if os.fstat(fd).st_size < _PAGE:
+        # Read, not mapped: it may be another program's temporary file, and looking at a mapping of
+        # one that is cut off meanwhile ends this process (SIGBUS).  A pool's memory is never cut.
+        size = os.fstat(fd).st_size
+        seen = _monitor.pool_in(os.pread(fd, _PAGE, 0), size)
+        if seen is None:
             return None
-        mapping = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+        layout, n_slots, parent, made = seen
+        if layout != _monitor.LAYOUT_HERE:
+            raise ForeignLayoutError(
+                f"process {pid} uses another version of fastproc (layout {layout} of its pools; "
+                f"this one reads {_monitor.LAYOUT_HERE}); look at it with the fastproc that it uses"
+            )
+        if parent != pid:
+            return None
+        return PoolView(mmap.mmap(fd, 0, access=mmap.ACCESS_READ), n_slots, pid, made)
     finally:
         os.close(fd)
-    seen = _monitor.pool_in(mapping)
-    if seen is None:
-        return None
-    layout, n_slots, parent, made = seen
-    if layout != _monitor.LAYOUT_HERE:
-        raise ForeignLayoutError(
-            f"process {pid} uses another version of fastproc (layout {layout} of its pools; this "
-            f"one reads {_monitor.LAYOUT_HERE}); look at it with the fastproc that it uses"
-        )
-    return PoolView(mapping, n_slots, pid, made) if parent == pid else None

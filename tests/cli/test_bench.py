@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from fastproc.cli import main, rivals, table, timing, units
+from fastproc.cli import DEFAULT_PLOT, main, rivals, table, timing, units
 from fastproc.cli.cases import CASES
 
 QUICK = ["--size", "200", "--repeat", "2"]
@@ -122,6 +122,33 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path):
     assert done.stderr == f"fastproc: {tmp_path} is a folder; name a file in it\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc, where nobody may make a file")
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_a_try_tells_whether_a_file_can_be_written(option, tmp_path, monkeypatch, capsys):
+    assert main(["bench", option, "/proc/none.png"]) == 2  # of which access(2) says nothing to root
+    assert capsys.readouterr().err.startswith("fastproc: /proc/none.png cannot be written: ")
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert main(["bench", option, str(tmp_path / "new.png")]) == 1
+    assert not list(tmp_path.iterdir())  # the try leaves nothing
+
+
+@pytest.mark.parametrize("arguments", [["square", "--json"], ["--json", "square"]])
+def test_json_without_a_file_is_printed_in_place_of_the_table(arguments):
+    pytest.importorskip("rich")
+    done = bench(*arguments, *QUICK, before=HASTY)
+    assert done.returncode == 0, done.stderr
+    assert [case["kernel"] for case in json.loads(done.stdout)["cases"]] == ["square"]
+
+
+def test_a_plot_without_a_file_has_a_name(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("rich")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DEFAULT_PLOT).mkdir()
+    for arguments in (["sum", "--plot"], ["--plot", "sum"]):
+        assert main(["bench", *arguments]) == 2
+        assert f"{DEFAULT_PLOT} is a folder" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk")
 def test_a_full_disk_costs_the_file_and_not_the_table():
     pytest.importorskip("rich")
@@ -227,3 +254,6 @@ def test_a_narrow_terminal_gets_two_tables_with_nothing_cut_off(monkeypatch, tmp
     lines = capsys.readouterr().out.splitlines()
     assert "…" not in "".join(lines)
     assert len([line for line in lines if line.strip().startswith("nanminmax")]) == 2
+    monkeypatch.setattr(table, "FILE_WIDTH", 50)  # too narrow even for that
+    table.show(json.loads(path.read_text()))
+    assert capsys.readouterr().out.splitlines() == lines

@@ -1,5 +1,6 @@
 """Layer: tests.  The command `info`, and what the command line says of arguments."""
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 import fastproc
 from fastproc import config
-from fastproc.cli import machine, main
+from fastproc.cli import info, machine, main
 from fastproc.kernels import dispatch
 
 
@@ -112,6 +113,19 @@ def test_a_reader_who_has_gone_is_no_error():
     )
     os.close(send)
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_nowhere_to_print_to_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as it is where the program's was closed
+    assert main(["info"]) == 0
+
+
+def test_signs_that_the_output_has_not_are_replaced(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    monkeypatch.setattr(info, "lines", lambda: [("CPU", "2\N{MULTIPLICATION SIGN}4")])
+    assert main(["info"]) == 0
+    assert raw.getvalue().split() == [b"CPU", b"2?4"]
 
 
 def test_version(capsys):

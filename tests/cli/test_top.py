@@ -84,6 +84,45 @@ def test_one_table(program, capsys):
     assert "100%" in "".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("width", "numbers"),
+    [
+        (120, "4194304 1:06:40 123,456 54,321 100% 1.0 GiB 512 MiB 0"),
+        (80, "4194304 1:06:40 123,456 54,321 100% 1.0 GiB"),
+        (50, "4194304 54,321 100%"),
+        (20, "54,321"),
+    ],
+)
+def test_a_narrow_terminal_gets_fewer_numbers_but_whole_ones(width, numbers):
+    console = pytest.importorskip("rich.console").Console(width=width)
+    from fastproc.cli import top_table
+
+    sizes = {"rss_bytes": 2**30, "pss_bytes": 2**29}
+    worker = {
+        **{"pid": 4194304, "state": "running", "function": "f\n" + 60 * "x", "running_s": 4e3},
+        **{"tasks": 123456, "tasks_per_s": 54321.0, "busy": 1.0, "restarts": 0, **sizes},
+    }
+    pool = {"processes": 1, "age_s": 1.0, "tasks_per_s": 54321.0, "workers": [worker]}
+    program = {"pid": 1, "command": "a\x1b[2J\nb", "error": None, "pools": [pool], **sizes}
+    with console.capture() as capture:
+        console.print(top_table.rendered({"programs": [program]}, width))
+    heading, *lines = capture.get().splitlines()
+    assert heading.startswith("1  a [2J b  RSS"[: width - 1])
+    assert all(len(line) <= width for line in lines)
+    (row,) = (line for line in lines if "f x" in line)
+    assert " ".join(word for word in row.split() if "x" not in word and word != "f") == numbers
+
+
+def test_a_reader_who_has_gone_is_no_error(program):
+    pytest.importorskip("rich")
+    watching = command(program.pid, "--interval", 0.01)
+    watching.stdout.readline()
+    watching.stdout.close()
+    assert watching.wait(60) == 0
+    assert watching.stderr.read() == ""
+    watching.stderr.close()
+
+
 def test_one_look_as_json_needs_no_rich(program):
     answer, _ = command(
         program.pid, "--once", "--json", "--interval", 0.05, before="sys.modules['rich'] = None"

@@ -137,6 +137,18 @@ def compare(name, data):
                 assert promised.shape == np.shape(actual)
 
 
+@pytest.mark.parametrize("name", ["minmax", "nanminmax", "topk", "push", "cummax", "square"])
+@pytest.mark.parametrize("dtype", [">f8", ">i4"])
+def test_results_have_the_byte_order_of_this_machine(name, dtype):
+    array = np.arange(6).astype(dtype)
+    more = (2,) if name == "topk" else ()
+    expected = flat(getattr(fp, name)(array, *more))
+    lazy = getattr(fd, name)(da.from_array(array, chunks=2), *more)
+    for promised, actual, other in zip(flat(lazy), flat(computed(lazy)), expected, strict=True):
+        assert promised.dtype == actual.dtype == np.asarray(other).dtype
+        np.testing.assert_array_equal(actual, other)
+
+
 def assert_same(name, actual, expected):
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.dtype == expected.dtype

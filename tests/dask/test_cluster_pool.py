@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import inspect
 import multiprocessing
 import os
 import pickle
@@ -52,6 +53,19 @@ def die_once(path):
     except FileExistsError:
         return os.getpid()
     return os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_its_face_is_that_of_the_local_pool_but_for_what_is_told():
+    def face(kind):
+        return {
+            name: {*inspect.signature(member).parameters} - {"timeout", "retries"}
+            for name, member in vars(kind).items()
+            if not name.startswith("_") and inspect.isfunction(member)
+        }
+
+    local = face(fp.Pool)
+    assert {name: local.pop(name) for name in ("map_blocks", "stats")}
+    assert face(fd.Pool) == local
 
 
 def test_calls(pool):

@@ -181,6 +181,23 @@ def test_logsumexp_of_nothing():
     assert_array_equal(fp.logsumexp(np.zeros((3, 0)), axis=1), [-np.inf] * 3)
 
 
+@pytest.mark.parametrize("level", ["no positive element", "others"])
+def test_logsumexp_forgets_no_nan_of_a_later_piece(level):
+    """Whether there is a sum beside it must not matter: logarithms of probabilities are below 0."""
+    array = np.full((9000, 3), -1.0 if level == "no positive element" else 1.0)
+    for place in (0, 1, 300, 4096, 8999):
+        array[place, 1] = np.nan
+        for x in (array, np.asfortranarray(array)):
+            assert np.isnan(fp.logsumexp(x, axis=0)).tolist() == [False, True, False]
+            assert np.isnan(fp.logsumexp(x))
+        pieces = fp.LogSumExp(0)
+        for piece in np.array_split(array, 5):
+            pieces.update(piece)
+        assert np.isnan(pieces.result()).tolist() == [False, True, False]
+        array[place, 1] = array[0, 0]
+    assert np.isnan(fp.LogSumExp().update([1.0]).update([np.nan]).result())
+
+
 def test_logsumexp_keeps_axes():
     x = np.zeros((2, 3, 4))
     assert fp.logsumexp(x, axis=(0, 2), keepdims=True).shape == (1, 3, 1)

@@ -1,6 +1,7 @@
 """Layer: tests of pools.  What others see of a pool in its memory, without its help."""
 
 import functools
+import mmap
 import os
 import signal
 import subprocess
@@ -56,6 +57,18 @@ def test_counts_are_those_of_the_pool(pool):
         assert (worker.pid, worker.tasks, worker.restarts) == (row.pid, row.tasks, row.restarts)
         assert worker.busy / 1e9 == pytest.approx(row.busy)
         assert worker.is_ready
+
+
+def test_what_is_no_pool_is_not_mapped(pool, monkeypatch, tmp_path):
+    mapped = []
+    mapping = mmap.mmap
+    monkeypatch.setattr(mmap, "mmap", lambda *args, **kw: mapped.append(1) or mapping(*args, **kw))
+    with open(tmp_path / "temporary", "w+b") as file:
+        (tmp_path / "temporary").unlink()
+        file.write(bytes(10_000))
+        file.flush()
+        pools = monitor.pools_of(os.getpid())
+        assert len(pools) == len(mapped) > 0
 
 
 def make_long_name():
