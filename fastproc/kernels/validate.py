@@ -77,8 +77,9 @@ def contiguous(array: Array, dtype: npt.DTypeLike | None = None) -> Array:
 
 def is_masked(a: Any) -> bool:
     """Tell whether `a` is a masked array, without loading numpy.ma for the question."""
-    ma = sys.modules.get("numpy.ma")
-    return ma is not None and isinstance(a, ma.MaskedArray)
+    # A module that another thread is just importing has no class yet, of which `a` could be.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    return masked is not None and isinstance(a, masked)
 
 
 def reducible(

@@ -122,14 +122,14 @@ cdef inline bint is_array(object x) except -1:
     It may be of a subclass, such as a SharedArray or a np.memmap, whose data are read as they are:
     a view of it as a plain ndarray would cost more than a small array's reduction.
     """
-    cdef object ma
+    cdef object masked
     if type(x) is ndarray:
         return True
     if not PyArray_Check(x):
         return False
     # What `validate.is_masked` does, in C.
-    ma = (<dict>PyImport_GetModuleDict()).get("numpy.ma")
-    return ma is None or not PyObject_TypeCheck(x, <PyTypeObject*>ma.MaskedArray)
+    masked = getattr((<dict>PyImport_GetModuleDict()).get("numpy.ma"), "MaskedArray", None)
+    return masked is None or not PyObject_TypeCheck(x, <PyTypeObject*>masked)
 
 
 cdef inline bint is_short_line(object x) except -1:

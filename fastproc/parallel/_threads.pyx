@@ -135,9 +135,10 @@ cdef int threads_for(object workers, double work_ns, Py_ssize_t n_units) except 
 
 cdef int _processes_for(object workers, double work_ns, Py_ssize_t n_units) except -1:
     """Return 0 if `workers` is a pool and the work is worth its processes, 1 if it is not."""
-    # Imported by now if it is one: multiprocessing is slow to import.
-    pools = (<dict>sys.modules).get("fastproc.pool.pool")
-    if pools is None or not isinstance(workers, pools.Pool):
+    # Imported by now if it is one: multiprocessing is slow to import.  Another thread may just be
+    # importing it, and then there is no class yet.
+    pool = getattr((<dict>sys.modules).get("fastproc.pool.pool"), "Pool", None)
+    if pool is None or not isinstance(workers, pool):
         return _executor_for(workers, work_ns, n_units)
     # Also where the pool is not needed, as the mistake is the same.  A process that is no fork has
     # only pools of its own, and to ask for its number takes longer than a small array's kernel.

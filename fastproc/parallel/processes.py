@@ -173,12 +173,14 @@ class _Laid:
     def __init__(self, array: Array) -> None:
         # Stable, like the sort of the axes in the gate.
         self._order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
-        self._flips = tuple(slice(None, None, -1 if step < 0 else 1) for step in array.strides)
-        self._forwards = array[..., *self._flips].transpose(self._order)
+        flips = (slice(None, None, -1 if step < 0 else 1) for step in array.strides)
+        self._flips: tuple[Any, ...] = (..., *flips)  # a view, of no axes too
+        self._forwards = array[self._flips].transpose(self._order)
 
     def array(self) -> Array:
         """Return the array; where it has arrived, a copy."""
-        return self._forwards.transpose(np.argsort(self._order))[..., *self._flips]
+        result: Array = self._forwards.transpose(np.argsort(self._order))[self._flips]
+        return result
 
 
 def _states_elsewhere(

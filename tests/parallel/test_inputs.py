@@ -4,6 +4,9 @@ one of the protocols of arrays, Series and DataFrames.  What comes out is NumPy'
 
 import array
 import functools
+import sys
+import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -144,6 +147,16 @@ def test_a_piece_that_is_masked_is_refused(tally):
     masked = np.ma.masked_array([1.0, 2.0], [True, False])
     with pytest.raises(TypeError, match="masked arrays are not supported"):
         tally.update(masked, [0, 1])
+
+
+@pytest.mark.parametrize("module", ["numpy.ma", "fastproc.pool.pool"])
+def test_a_module_that_another_thread_is_just_importing(module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+    array = np.arange(12.0).reshape(3, 4)
+    assert fp.median(array[:, ::2]) == 5
+    assert fp.sum(array.view(fp.SharedArray)) == 66
+    with ThreadPoolExecutor(2) as threads:
+        assert fp.sum(np.ones(10_000), workers=threads) == 10_000
 
 
 @pytest.mark.parametrize("name", FAMILY_OF)
