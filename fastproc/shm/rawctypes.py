@@ -118,8 +118,9 @@ def is_shared(obj: Any) -> bool:
     memory = getattr(obj, "_wrapper", None)
     if type(memory) is RawMemory:
         return True
-    heap = sys.modules.get("multiprocessing.heap")  # loaded if an object of its is here
-    return heap is not None and isinstance(memory, heap.BufferWrapper)
+    # Loaded if an object of its is here; where another thread is just loading it, none can be.
+    wrapper = getattr(sys.modules.get("multiprocessing.heap"), "BufferWrapper", None)
+    return wrapper is not None and isinstance(memory, wrapper)
 
 
 def describe(obj: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
