@@ -123,8 +123,15 @@ class Case:
 
     def _call(self, function: Function, arrays: Arrays, **workers: Any) -> Call:
         keywords = {**self._options(arrays), **self._out(arrays), **workers}
-        call = _written_out(function, (*self.before, *arrays), keywords)
+        call = _written_out(function, (*self._before(arrays), *arrays), keywords)
         return (lambda: (call(), arrays[0])[1]) if self.in_place else call
+
+    def _before(self, arrays: Arrays) -> tuple[Any, ...]:
+        """Return what comes first; its arrays get the dtype that the result is to have, too."""
+        return tuple(
+            each.astype(arrays[0].dtype) if isinstance(each, np.ndarray) else each
+            for each in self.before
+        )
 
     def _options(self, arrays: Arrays) -> Mapping[str, Any]:
         return self.options(arrays) if callable(self.options) else self.options
